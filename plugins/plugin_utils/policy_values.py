@@ -1,0 +1,143 @@
+# SPDX-FileCopyrightText: SI CEKAT contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Checks of single values of an inventory.
+
+Each takes a Place, the key to name and the value, returns the value as the policy holds it, and notes a mistake otherwise. What a check
+returns after a mistake is never used: a policy with problems is not handed out.
+
+Note that this plugin util is private to the collection.
+"""
+
+from __future__ import annotations
+
+import difflib
+import posixpath
+import re
+import zoneinfo
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible_collections.sicekat.backup.plugins.module_utils import record
+from ansible_collections.sicekat.backup.plugins.plugin_utils.policy_problems import Place, hidden, shown
+
+_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+_DURATION = re.compile(r"(\d{1,9})([mhd])")
+_UNIT_SECONDS = {"m": 60, "h": 3600, "d": 86400}
+
+
+def choice(place: Place, key: str, value: object, choices: Iterable[str]) -> Any:
+    choices = list(choices)
+    if not isinstance(value, str) or value not in choices:
+        place.not_one_of(key, shown(value), value, choices)
+    return value
+
+
+def known_keys(place: Place, prefix: str, mapping: Mapping, known: Iterable[str]) -> None:
+    """Notes each key that is not known; values are not looked at."""
+    for key in mapping:
+        if key not in known:
+            place.not_one_of(f"{prefix}{key}", record.message("policy_found_unknown"), key, known)
+
+
+def mapping(place: Place, key: str, value: object, known: Iterable[str]) -> Mapping | None:
+    """Returns a mapping that has known keys only, or None if it is something else."""
+    if not isinstance(value, Mapping):
+        place.wrong(key, hidden(value), "policy_mapping")
+        return None
+    known_keys(place, f"{key}.", value, known)
+    return value
+
+
+def flag(place: Place, key: str, value: object) -> Any:
+    if not isinstance(value, bool):
+        place.wrong(key, shown(value), "policy_flag")
+    return value
+
+
+def text(place: Place, key: str, value: object) -> Any:
+    """Returns a text, or None where none is given."""
+    if value is not None and not isinstance(value, str):
+        place.wrong(key, shown(value), "policy_text")
+    return value or None
+
+
+def required_text(place: Place, key: str, value: object) -> Any:
+    if not isinstance(value, str) or not value:
+        place.wrong(key, shown(value), "policy_text")
+    return value
+
+
+def texts(place: Place, key: str, value: object) -> list:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) and item for item in value):
+        place.wrong(key, shown(value), "policy_texts")
+        return []
+    return list(value)
+
+
+def path(place: Place, key: str, value: object) -> Any:
+    """Returns an absolute path without doubled or trailing slashes, or None after a mistake."""
+    if not isinstance(value, str) or not value.startswith("/") or ".." in value.split("/") or "\0" in value:
+        place.wrong(key, shown(value), "policy_path")
+        return None
+    return posixpath.normpath("/" + value.lstrip("/"))
+
+
+def duration(place: Place, key: str, value: object, allowed: str = "policy_duration") -> Any:
+    """Returns a duration ("30m", "4h", "7d" or a whole number of seconds) in seconds."""
+    seconds = value if isinstance(value, int) and not isinstance(value, bool) else 0
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match:
+        seconds = int(match[1]) * _UNIT_SECONDS[match[2]]
+    if seconds <= 0:
+        place.wrong(key, shown(value), allowed)
+    return seconds
+
+
+def duration_or_none(place: Place, key: str, value: object) -> Any:
+    return None if value is None else duration(place, key, value, "policy_duration_or_null")
+
+
+def clock(place: Place, key: str, value: object) -> Any:
+    """Returns a time of day as "HH:MM"."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 24 * 60:
+        place.wrong(key, shown(value), "policy_clock_quoted", suggestion=f'"{value // 60:02}:{value % 60:02}"')
+    elif not isinstance(value, str) or not _CLOCK.fullmatch(value):
+        place.wrong(key, shown(value), "policy_clock")
+    return value
+
+
+def timezone(place: Place, key: str, value: object) -> Any:
+    try:
+        zoneinfo.ZoneInfo(value)  # type: ignore[arg-type]
+    except (KeyError, ValueError, TypeError, OSError):  # unknown, not a name, not text, a directory of zones
+        names = {name.lower(): name for name in zoneinfo.available_timezones()}
+        close = difflib.get_close_matches(value.lower(), names, n=1) if isinstance(value, str) else []
+        place.wrong(key, shown(value), "policy_timezone", suggestion=names[close[0]] if close else None)
+    return value
+
+
+def day_of_month(place: Place, key: str, value: object) -> Any:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 31:
+        place.wrong(key, shown(value), "policy_day_of_month")
+    return value
+
+
+def sample(place: Place, key: str, value: object) -> Any:
+    """Returns "full" or a number of files; the command line delivers numbers as text."""
+    number = int(value) if isinstance(value, str) and re.fullmatch(r"\d{1,9}", value) else value
+    if number != "full" and (not isinstance(number, int) or isinstance(number, bool) or number < 1):
+        place.wrong(key, shown(value), "policy_sample")
+    return number
+
+
+def integrity_read(place: Place, key: str, value: object) -> Any:
+    match = re.fullmatch(r"(\d{1,3})/(\d{1,3})", value) if isinstance(value, str) else None
+    if value != "full" and not (match and 1 <= int(match[1]) <= int(match[2]) <= 256):
+        place.wrong(key, shown(value), "policy_integrity_read")
+    return value
+
+
+def secret(place: Place, key: str, value: object, least: int) -> None:
+    if not isinstance(value, str) or len(value) < least:
+        place.wrong(key, hidden(value), "policy_secret", least=least)

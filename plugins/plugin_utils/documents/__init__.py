@@ -1,0 +1,44 @@
+# SPDX-FileCopyrightText: SI CEKAT contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Checklists and the report index: what people read, made from what the ledger holds.
+
+Two calls: `write_checklist` for one form F-01 or F-02, `write_index` for the page that leads to all of them. Both are
+pure functions of their argument, so that a document can be made again from the ledger at any time: no clock, no
+network, no host. What a document shows never looks better than the records in it.
+
+Note that this plugin util is private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.sicekat.backup.plugins.plugin_utils.documents import files, page, pdf, table
+
+
+def write_checklist(checklist: Mapping[str, Any], directory: Path) -> dict[str, Path]:
+    """Writes a checklist (schema sicekat.checklist/1) as JSON, HTML and PDF, and returns the paths by these names.
+
+    The file name is the form number with "-" for "/". `directory` is made where it is missing; a file that exists is
+    replaced as a whole. Raises OSError when a file cannot be written, and jinja2.UndefinedError when a field of the
+    schema is missing.
+    """
+    html = page.checklist(checklist)
+    stem = directory / checklist["form"]["number"].replace("/", "-")
+    contents = {"json": files.json_bytes(checklist), "html": html.encode("utf-8"), "pdf": pdf.render(html)}
+    return {kind: files.write(stem.with_name(f"{stem.name}.{kind}"), content) for kind, content in contents.items()}
+
+
+def write_index(index: Mapping[str, Any], directory: Path) -> dict[str, Path]:
+    """Writes `index.html` and `records.csv` of an index (schema sicekat.index/1) and returns the paths as "html" and "csv".
+
+    The CSV holds `index["records"]`, a list of merged records; without that key it holds the headings alone. Raises
+    as `write_checklist` does.
+    """
+    return {
+        "html": files.write(directory / "index.html", page.index(index).encode("utf-8")),
+        "csv": files.write(directory / "records.csv", table.csv_bytes(index.get("records", []))),
+    }

@@ -1,0 +1,415 @@
+# SPDX-FileCopyrightText: SI CEKAT contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Sample records, checklists and indexes of an agency, from all green to all wrong."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.sicekat.backup.plugins.module_utils import record
+
+Document = dict[str, Any]
+
+RUN_ID = "20261122T150003Z-3f2a9c"
+
+AGENCY = {
+    "name": "Pemerintah Kabupaten Bangka",
+    "unit": "Satuan Polisi Pamong Praja",
+    "address": "Jalan Jenderal Ahmad Yani (Jalur Dua), Sungailiat 33215",
+    "city": "Sungailiat",
+}
+TEAM = {
+    "operator": {"name": "Rina Marlina, A.Md.Kom.", "id_number": "19900412 201503 2 004"},
+    "coordinator": {"name": "Hendra Saputra, S.Kom.", "id_number": "19840917 200902 1 003"},
+}
+CATEGORIES = {
+    "kritikal": {"label": "Kritikal", "rto_s": 14400, "rpo_s": 86400},
+    "penting": {"label": "Penting", "rto_s": 86400, "rpo_s": None},
+    "pendukung": {"label": None, "rto_s": None, "rpo_s": None},
+}
+
+
+def digest(text: str) -> str:
+    """Returns 64 hexadecimal digits that depend on nothing but the text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def opened(server: str = "srv-arsip", dataset: str = "dokumen", **fields: Any) -> Document:
+    """Returns a backup record that was opened and not closed."""
+    return {
+        "record_id": f"{RUN_ID}:{digest(server + dataset)[:4]}",
+        "run_id": RUN_ID,
+        "kind": "backup",
+        "cycle": "daily",
+        "period": "2026-11-22",
+        "backup_type": "incremental",
+        "server": server,
+        "unit": "Subbagian Umum",
+        "service": "Arsip surat",
+        "dataset": dataset,
+        "dataset_kind": "files",
+        "category": "penting",
+        "personal_data": True,
+        "sources": [f"/srv/{dataset}"],
+        "scheduled_start": "2026-11-22T15:00:00Z",
+        "window_start": "2026-11-22T15:00:00Z",
+        "window_end": "2026-11-22T21:00:00Z",
+        "due_at": "2026-11-23T03:00:00Z",
+        "rto_s": 86400,
+        "rpo_s": None,
+        "repository": "primary",
+        "outcome": None,
+        **fields,
+    }
+
+
+def closed(server: str = "srv-arsip", dataset: str = "dokumen", **fields: Any) -> Document:
+    """Returns the record of a backup that succeeded."""
+    snapshot = digest(f"snapshot {server} {dataset}")
+    return {
+        **opened(server, dataset),
+        "outcome": "success",
+        "cause": None,
+        "messages": [],
+        "started_at": "2026-11-22T15:00:12Z",
+        "finished_at": "2026-11-22T15:03:41Z",
+        "duration_ms": 209_340,
+        "inside_window": True,
+        "outside_window_s": 0,
+        "files": {"total": 3120, "new": 12, "changed": 3, "unmodified": 3105},
+        "directories": {"total": 210},
+        "data_size_bytes": 123_456_789,
+        "data_added_bytes": 34_567,
+        "newest_data_at": "2026-11-22T14:58:30Z",
+        "snapshot_id": snapshot,
+        "parent_snapshot_id": digest(f"parent {server} {dataset}"),
+        "repository_id": digest("repository"),
+        "engine": {"name": "restic", "version": "0.18.0"},
+        "encrypted": True,
+        "exit_code": 0,
+        "error_count": 0,
+        "warning_count": 0,
+        "errors": [],
+        "warnings": [],
+        "log": {"sha256": digest(f"log {server} {dataset}"), "lines": 3130, "excerpt": ""},
+        "storage_locations": [
+            {
+                "repository": "primary",
+                "location": "Ruang server, NAS 1",
+                "url": "rest:https://simpan.example/srv",
+                "snapshot_id": snapshot,
+                "repository_id": digest("repository"),
+                "listed_at": "2026-11-22T15:03:42Z",
+            }
+        ],
+        "verification": {
+            "log_check": {"result": "passed", "checks": [{"check": "exit_code", "result": "passed"}]},
+            "restore_test": {
+                "result": "passed",
+                "form_number": "UP/2026-11/000001",
+                "tested_at": "2026-11-15T02:10:00Z",
+                "snapshot_id": digest("tested"),
+            },
+        },
+        "manifest": {"sha256": digest(f"manifest {server} {dataset}"), "entries": 64},
+        "canary_sha256": digest("canary"),
+        "database": None,
+        "restore": None,
+        "integrity": None,
+        "free_bytes": 812_000_000_000,
+        **fields,
+    }
+
+
+def failed(server: str, dataset: str, cause: str, outcome: str = "failed", params: Mapping[str, Any] | None = None, **fields: Any) -> Document:
+    """Returns the record of a backup that stored nothing."""
+    nothing = dict.fromkeys(("data_size_bytes", "data_added_bytes", "newest_data_at", "snapshot_id", "parent_snapshot_id", "files", "manifest"))
+    return {
+        **closed(server, dataset),
+        **nothing,
+        "outcome": outcome,
+        "cause": cause,
+        "messages": [record.message(cause, **(params or {}))],
+        "exit_code": 1,
+        "storage_locations": [],
+        "verification": {
+            "log_check": {"result": "failed", "checks": [{"check": "exit_code", "result": "failed"}]},
+            "restore_test": {"result": "none", "form_number": None, "tested_at": None, "snapshot_id": None},
+        },
+        **fields,
+    }
+
+
+def restored(server: str = "srv-arsip", dataset: str = "dokumen", kind: str = "restore_test", **fields: Any) -> Document:
+    """Returns the record of a restore test, or of a restore, that proved its snapshot."""
+    return {
+        **closed(server, dataset),
+        "kind": kind,
+        "cycle": kind,
+        "backup_type": None,
+        "period": "2026-11",
+        **dict.fromkeys(("files", "directories", "data_size_bytes", "data_added_bytes", "snapshot_id", "parent_snapshot_id", "verification")),
+        "storage_locations": [],
+        "restore": {
+            "snapshot_id": digest(f"snapshot {server} {dataset}"),
+            "snapshot_at": "2026-11-14T15:00:12Z",
+            "age_s": 39_600,
+            "target": "/var/lib/si-cekat-server/scratch/uji-20261115",
+            "files": {"expected": 3120, "restored": 3120},
+            "bytes": {"expected": 123_456_789, "restored": 123_456_789},
+            "sample": {"compared": 100, "equal": 100, "different": 0, "missing": 0, "changed_during_backup": 0},
+            "canary": "found",
+            "metadata": {"compared": 100, "different": 0},
+            "database": "none",
+            "phases_ms": {"prepare": 640, "fetch": 8120, "prove": 2210, "clean": 130},
+            "total_ms": 11_100,
+            "rto_met": True,
+        },
+        **fields,
+    }
+
+
+def integrity(server: str = "srv-arsip", **fields: Any) -> Document:
+    """Returns the record of an integrity check that read every pack."""
+    return {
+        **closed(server, ""),
+        "kind": "integrity_check",
+        **dict.fromkeys(("files", "directories", "data_size_bytes", "data_added_bytes", "newest_data_at")),
+        **dict.fromkeys(("snapshot_id", "parent_snapshot_id", "manifest", "dataset_kind", "category", "verification")),
+        "sources": [],
+        "storage_locations": [],
+        "integrity": {"read_data": "full", "packs_read": 1204, "errors": 0},
+        **fields,
+    }
+
+
+def checklist(rows: list[Document], overall: str, not_covered: list[Document] | None = None, **fields: Any) -> Document:
+    """Returns a daily checklist F-01 of these rows."""
+    not_covered = not_covered or []
+    counts = Counter(merged["outcome"] or "open" for merged in rows)
+    names = ("success", "partial", "failed", "aborted", "unreachable", "open")
+    return {
+        "schema": "sicekat.checklist/1",
+        "form": {"code": "F-01", "number": "CB/2026-11/000022", "version": "1"},
+        "language": "id",
+        "timezone": "Asia/Jakarta",
+        "agency": AGENCY,
+        "team": TEAM,
+        "categories": CATEGORIES,
+        "cycle": "daily",
+        "period": "2026-11-22",
+        "scheduled_start": "2026-11-22T15:00:00Z",
+        "window_start": "2026-11-22T15:00:00Z",
+        "window_end": "2026-11-22T21:00:00Z",
+        "due_at": "2026-11-23T03:00:00Z",
+        "run": {
+            "run_id": RUN_ID,
+            "opened_at": "2026-11-22T15:00:03Z",
+            "closed_at": "2026-11-22T15:21:47Z",
+            "actor": "admin",
+            "control_node": "kendali-01",
+            "collection_version": "0.1.0",
+            "ansible_version": "2.19.4",
+            "selection": {"limit": None, "tags": [], "skip_tags": [], "start_at_task": None},
+        },
+        "overall": overall,
+        "counts": {
+            "expected": len(rows) + len(not_covered),
+            **{name: counts[name] for name in names},
+            "not_covered": len(not_covered),
+        },
+        "rows": rows,
+        "not_covered": not_covered,
+        "ledger": {"seq": 1284, "hash": digest("ledger")},
+        **fields,
+    }
+
+
+def green_checklist(**fields: Any) -> Document:
+    """Returns a checklist on which everything succeeded."""
+    database = closed(
+        "srv-pelaporan", "pengaduan", dataset_kind="sqlite", category="kritikal", service="Pengaduan warga", unit="Bidang Trantibum",
+        sources=["/srv/pengaduan/pengaduan.sqlite3"], rto_s=14400, rpo_s=86400, data_size_bytes=48_201_728,
+        files={"total": 1, "new": 0, "changed": 1, "unmodified": 0},
+    )  # fmt: skip
+    rows = [
+        closed(),
+        closed("srv-arsip", "foto-kegiatan", personal_data=False, service="Dokumentasi", data_size_bytes=88_123_456_789, data_added_bytes=1_223_456_789),
+        database,
+        closed("srv-web", "situs", category="pendukung", personal_data=False, unit=None, service=None, rto_s=None),
+    ]
+    return checklist(rows, "success", **fields)
+
+
+def partial_checklist(**fields: Any) -> Document:
+    """Returns a weekly checklist with a bit of everything that can go wrong, and integrity checks."""
+    unread = closed(
+        "srv-arsip", "dokumen", outcome="partial", cause="source_unreadable", exit_code=3, error_count=2,
+        messages=[record.message("source_unreadable", count=2), record.message("lock_cleared", holder="PID 4123 di srv-arsip")],
+        errors=["/srv/dokumen/Surat Keluar 2026/SK No. 12.pdf: permission denied", "/srv/dokumen/rahasia: permission denied"],
+        log={
+            "sha256": digest("log"), "lines": 3132,
+            "excerpt": "error: open /srv/dokumen/Surat Keluar 2026/SK No. 12.pdf: permission denied\nerror: open /srv/dokumen/rahasia: permission denied",
+        },
+        verification={
+            "log_check": {"result": "warning", "checks": [{"check": "exit_code", "result": "warning"}]},
+            "restore_test": {"result": "failed", "form_number": "UP/2026-11/000002", "tested_at": "2026-11-15T02:10:00Z", "snapshot_id": digest("t")},
+        },
+        inside_window=False, outside_window_s=4500,
+    )  # fmt: skip
+    rows = [
+        unread,
+        closed("srv-arsip", "foto-kegiatan", personal_data=False),
+        failed("srv-pelaporan", "pengaduan", "repository_replaced", params={"repository": "/srv/repo", "found": "0" * 64, "expected": digest("r")}),
+        failed("srv-web", "situs", "unreachable", outcome="unreachable", exit_code=None, started_at=None, finished_at=None, duration_ms=None, log=None),
+        opened("srv-absensi", "presensi"),
+        integrity(),
+        integrity("srv-pelaporan", outcome="failed", cause="repository_damaged", integrity={"read_data": "full", "packs_read": 318, "errors": 1},
+                  messages=[record.message("integrity_failed", count=1)], errors=["pack 5a1f: ciphertext verification failed"], error_count=1),
+    ]  # fmt: skip
+    for merged in rows:
+        merged.update(cycle="weekly", period="2026-W47", backup_type="full" if merged["kind"] == "backup" else None)
+    missing = [{"server": "srv-simpeg", "dataset": "kepegawaian", "kind": "backup"}]
+    return checklist(rows, "failed", missing, **{"cycle": "weekly", "period": "2026-W47", **fields})
+
+
+def failed_checklist(count: int = 40, **fields: Any) -> Document:
+    """Returns a checklist of many rows of which every fourth failed."""
+    rows = [
+        failed(f"srv-{number:02d}", "basis-data", "no_space", params={"place": "/var/cache/restic"})
+        if number % 4 == 0
+        else closed(f"srv-{number:02d}", "dokumen")
+        for number in range(1, count + 1)
+    ]
+    return checklist(rows, "failed", **fields)
+
+
+def restore_test_checklist(**fields: Any) -> Document:
+    """Returns a form F-02 with a test that held, one that did not, and one of a database."""
+    damaged = restored(
+        "srv-pelaporan", "pengaduan", outcome="failed", cause="restored_differs", dataset_kind="sqlite", category="kritikal", rto_s=14400, rpo_s=86400
+    )
+    damaged["restore"] = {
+        **damaged["restore"],
+        "sample": {"compared": 100, "equal": 97, "different": 2, "missing": 1, "changed_during_backup": 0},
+        "files": {"expected": 3120, "restored": 3119},
+        "canary": "missing",
+        "metadata": {"compared": 100, "different": 3},
+        "database": "damaged",
+        "rto_met": False,
+        "total_ms": 15_000_000,
+    }
+    damaged["messages"] = [record.message("restored_differs", count=3), record.message("proof_failed", detail="integrity_check: malformed database")]
+    damaged["errors"] = ["/srv/pengaduan/pengaduan.sqlite3: SHA-256 differs"]
+    rows = [restored(), damaged, restored("srv-web", "situs", rto_s=None, category="pendukung")]
+    rows[2]["restore"]["rto_met"] = None
+    form = {"code": "F-02", "number": "UP/2026-11/000003", "version": "1"}
+    return checklist(rows, "failed", **{"form": form, "cycle": "restore_test", "period": "2026-11", **fields})
+
+
+def index(**fields: Any) -> Document:
+    """Returns an index in which nothing is known yet."""
+    return {
+        "schema": "sicekat.index/1",
+        "generated_at": "2026-11-23T03:00:00Z",
+        "language": "id",
+        "timezone": "Asia/Jakarta",
+        "agency": AGENCY,
+        "policy_digest": digest("policy"),
+        "status": [],
+        "owed": [],
+        "checklists": [],
+        "ledger": {"seq": 0, "hash": "0" * 64, "problems": []},
+        "records": [],
+        **fields,
+    }
+
+
+def status(server: str, dataset: str, state: str, **fields: Any) -> Document:
+    """Returns the status of a data set; a green one has a record of each kind."""
+    known = state == "green"
+    return {
+        "server": server,
+        "dataset": dataset,
+        "category": "penting",
+        "rto_s": 86400,
+        "rpo_s": None,
+        "state": state,
+        "reasons": [],
+        "last_success": closed(server, dataset, form_number="CB/2026-11/000022") if known else None,
+        "last_backup": closed(server, dataset, form_number="CB/2026-11/000022") if known else None,
+        "integrity": integrity(server) if known else None,
+        "restore_test": restored(server, dataset) if known else None,
+        **fields,
+    }
+
+
+def obligation(state: str, server: str = "srv-arsip", dataset: str = "dokumen", **fields: Any) -> Document:
+    """Returns an owed run in a state."""
+    return {
+        "cycle": "daily",
+        "period": "2026-11-22",
+        "server": server,
+        "dataset": dataset,
+        "kind": "backup",
+        "state": state,
+        "due_at": "2026-11-23T03:00:00Z",
+        "record_id": None,
+        "form_number": None,
+        "outcome": None,
+        **fields,
+    }
+
+
+def listed(document: Mapping[str, Any]) -> Document:
+    """Returns the entry of a checklist in the index."""
+    stem = f"../checklists/{document['period']}/{document['form']['number'].replace('/', '-')}"
+    return {
+        "number": document["form"]["number"],
+        "code": document["form"]["code"],
+        "cycle": document["cycle"],
+        "period": document["period"],
+        "overall": document["overall"],
+        "opened_at": document["run"]["opened_at"],
+        "counts": document["counts"],
+        "files": {kind: f"{stem}.{kind}" for kind in ("json", "html", "pdf")},
+    }
+
+
+def green_index(**fields: Any) -> Document:
+    """Returns an index in which everything is as it should be."""
+    return index(
+        **{
+            "status": [status("srv-arsip", "dokumen", "green"), status("srv-web", "situs", "green")],
+            "owed": [obligation("satisfied", record_id="r", form_number="CB/2026-11/000022", outcome="success"), obligation("not_due", period="2026-11-23")],
+            "checklists": [listed(green_checklist())],
+            "ledger": {"seq": 1284, "hash": digest("ledger"), "problems": []},
+            "records": green_checklist()["rows"],
+            **fields,
+        }
+    )
+
+
+def red_index(**fields: Any) -> Document:
+    """Returns an index with every kind of trouble."""
+    broken = status(
+        "srv-pelaporan", "pengaduan", "red", category="kritikal", rpo_s=86400,
+        reasons=[record.message("integrity_failed", count=1), record.message("repository_damaged", detail="pack 5a1f")],
+        last_backup=failed("srv-pelaporan", "pengaduan", "repository_damaged", params={"detail": "pack 5a1f"}),
+    )  # fmt: skip
+    return green_index(
+        **{
+            "status": [status("srv-arsip", "dokumen", "green"), status("srv-absensi", "presensi", "unknown"), broken],
+            "owed": [
+                obligation("satisfied", outcome="success", form_number="CB/2026-11/000022"),
+                *(obligation(state, "srv-pelaporan", "pengaduan") for state in ("failed", "open", "late", "missed")),
+            ],
+            "checklists": [listed(green_checklist()), listed(partial_checklist()), listed(restore_test_checklist())],
+            "ledger": {"seq": 1284, "hash": digest("ledger"), "problems": [[17, record.message("ledger_entry_altered")]]},
+            **fields,
+        }
+    )

@@ -1,0 +1,120 @@
+# SPDX-FileCopyrightText: SI CEKAT contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The directory on a server that belongs to us: canaries, spool, scratch, running markers, logs, restic's cache.
+
+Note that this module util is private to the collection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+
+_LOGS_KEPT = 400
+
+
+class Hold:
+    """left_behind: the last holder of this data set died. restic_died: set it when restic was killed under us."""
+
+    def __init__(self, left_behind):
+        self.left_behind = left_behind
+        self.restic_died = False
+
+
+class Workspace:
+    """root: absolute path (backup_server_dir). Everything in it is readable by its owner only."""
+
+    def __init__(self, root):
+        self.root = root
+
+    def make(self):
+        """Creates the directories and returns True if anything was missing."""
+        missing = [path for path in map(self.path, ("", "canary", "spool", "scratch", "running", "logs", "cache")) if not os.path.isdir(path)]
+        for path in missing:
+            os.makedirs(path, mode=0o700, exist_ok=True)
+        return bool(missing)
+
+    def path(self, *parts):
+        """Returns a path inside the workspace."""
+        return os.path.join(self.root, *parts)
+
+    def write_canary(self, dataset, content):
+        """Writes the canary file of a data set and returns its path; content is a dict with the run's nonce."""
+        path = self.path("canary", dataset + ".json")
+        replace_file(path, json.dumps(content, sort_keys=True) + "\n")
+        return path
+
+    @contextlib.contextmanager
+    def exclusive(self, dataset):
+        """Holds a data set for one run; a second run waits. Gives a Hold.
+
+        The mark stays when the holder dies in between, and the next holder finds it: a lock of restic may be left.
+        """
+        with open(self.path("running", dataset), "a+", encoding="ascii") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            hold = Hold(left_behind=bool(file.read()))
+            file.write("held\n")
+            file.flush()
+            yield hold
+            if not hold.restic_died:
+                file.truncate(0)
+
+    @contextlib.contextmanager
+    def scratch(self):
+        """Gives a fresh directory, held by a lock for as long as we live, and removes it."""
+        path = tempfile.mkdtemp(prefix="restore-", dir=self.path("scratch"))
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+            os.close(descriptor)
+
+    def sweep_scratch(self):
+        """Removes the scratch directories that crashed runs left behind; returns how many."""
+        return sum(_remove_if_free(self.path("scratch", name)) for name in os.listdir(self.path("scratch")))
+
+    def keep_log(self, record_id, text):
+        """Stores the whole log of a record beside its digest; old ones make room."""
+        directory = self.path("logs")
+        replace_file(os.path.join(directory, record_id.replace(":", "-") + ".log"), text)
+        for name in sorted(os.listdir(directory))[:-_LOGS_KEPT]:
+            os.unlink(os.path.join(directory, name))
+
+
+def _remove_if_free(path):
+    """Removes a directory that no living process holds a lock on; returns 1 if it did."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return 0
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(path, ignore_errors=True)
+        return 1
+    except OSError:
+        return 0
+    finally:
+        os.close(descriptor)
+
+
+def replace_file(path, text):
+    """Writes a file of mode 0600 so that readers see the old or the new content, never a part."""
+    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".new-")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise

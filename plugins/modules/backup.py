@@ -1,0 +1,129 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: SI CEKAT contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: backup
+short_description: Back up data sets of a server and look at the result
+version_added: 0.1.0
+description:
+  - Backs up one or more data sets with restic and returns a closed record for each.
+  - Every source is looked at first; a missing or empty one is a failure of its data set, never a silent success.
+  - A record says V(success) only after the repository has listed the snapshot by its id.
+  - Whatever goes wrong with data or repositories stands in the records; the module itself does not fail for it.
+options:
+  host:
+    description: Name under which snapshots are stored; the inventory name of the server.
+    type: str
+    required: true
+  cycle:
+    description: Cycle that this run belongs to.
+    type: str
+    choices: [daily, weekly, monthly]
+    required: true
+  datasets:
+    description: Data sets of the policy, each with the C(record_id) of its open record.
+    type: list
+    elements: dict
+    required: true
+  full:
+    description: Read every byte of the sources again instead of only what changed.
+    type: bool
+    default: false
+  sample:
+    description: Number of files whose digests go into the manifest, or V(full) for all.
+    type: str
+    default: "100"
+  archive:
+    description: Archive repository (keys C(repository), C(password), C(repository_id), C(repository_name), C(location)) that gets a copy of each snapshot.
+    type: dict
+attributes:
+  check_mode:
+    description: Can run in check mode and return changed status prediction without modifying the server.
+    support: full
+    details:
+      - Sources and the identity of the repository are looked at. No record is returned.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
+    support: none
+  idempotent:
+    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: none
+    details:
+      - Each run makes a snapshot of its own, which is the evidence that it happened.
+extends_documentation_fragment:
+  - sicekat.backup.repository
+  - sicekat.backup.repository.progress
+"""
+
+EXAMPLES = r"""
+- name: Back up one data set
+  sicekat.backup.backup:
+    repository: /srv/backup/srv1
+    password: "{{ repository_password }}"
+    repository_id: "{{ repository.repository_id }}"
+    host: srv1
+    cycle: daily
+    datasets:
+      - name: dokumen
+        kind: files
+        paths: [/srv/dokumen]
+        record_id: "trial:0001"
+"""
+
+RETURN = r"""
+records:
+  description: A closed record for each data set, with the outcome in RV(records[].outcome).
+  returned: not in check mode
+  type: list
+  elements: dict
+manifests:
+  description: The manifest of each snapshot by record id; the record holds its digest.
+  returned: not in check mode
+  type: dict
+problems:
+  description: What would keep a data set from being backed up. Each is a message with C(code) and C(params).
+  returned: in check mode
+  type: list
+  elements: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.sicekat.backup.plugins.module_utils.arguments import PROGRESS, REPOSITORY, reporter, repository_of
+from ansible_collections.sicekat.backup.plugins.module_utils.backup_operation import Task, back_up, rehearse
+
+
+def main():
+    """Runs the module."""
+    module = AnsibleModule(
+        argument_spec=dict(
+            REPOSITORY,
+            **PROGRESS,
+            host={"type": "str", "required": True},
+            cycle={"type": "str", "required": True, "choices": ["daily", "weekly", "monthly"]},
+            datasets={"type": "list", "elements": "dict", "required": True},
+            full={"type": "bool", "default": False},
+            sample={"type": "str", "default": "100"},
+            archive={"type": "dict"},
+        ),
+        supports_check_mode=True,
+    )
+    params = module.params
+    repository, workspace = repository_of(params)
+    sample = params["sample"] if params["sample"] == "full" else int(params["sample"])
+    task = Task(params["host"], params["cycle"], params["datasets"], params["full"], sample, reporter(params["progress"]))
+    if module.check_mode:
+        module.exit_json(changed=True, problems=rehearse(task, workspace, repository))
+    archive = repository_of(dict(params, **params["archive"]))[0] if params["archive"] else None
+    if params["archive"]:
+        module.no_log_values.add(params["archive"]["password"])
+    closed, manifests = back_up(task, workspace, repository, archive)
+    records = [dict(one, record_id=record_id) for record_id, one in closed.items()]
+    module.exit_json(changed=True, records=records, manifests=manifests)
+
+
+if __name__ == "__main__":
+    main()

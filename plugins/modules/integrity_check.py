@@ -1,0 +1,74 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: SI CEKAT contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: integrity_check
+short_description: Check a repository and read its data back
+version_added: 0.1.0
+description:
+  - Runs restic's structural check and reads pack files back, which alone finds a flipped byte.
+  - Returns a closed record. A check that read no pack file is V(failed), and so is one without restic's own words that it
+    read data and found no errors.
+options:
+  read_data:
+    description: V(full) for all pack files, or V(n/t) for the n-th of t groups.
+    type: str
+    default: full
+attributes:
+  check_mode:
+    description: Can run in check mode and return changed status prediction without modifying the server.
+    support: full
+    details:
+      - Only the identity of the repository is looked at. No record is returned.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
+    support: N/A
+  idempotent:
+    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: full
+extends_documentation_fragment:
+  - sicekat.backup.repository
+"""
+
+EXAMPLES = r"""
+- name: Read the whole repository back
+  sicekat.backup.integrity_check:
+    repository: /srv/backup/srv1
+    password: "{{ repository_password }}"
+    repository_id: "{{ repository.repository_id }}"
+"""
+
+RETURN = r"""
+record:
+  description: The closed record of the check, with the outcome in RV(record.outcome).
+  returned: not in check mode
+  type: dict
+problems:
+  description: What would keep the repository from being checked. Each is a message with C(code) and C(params).
+  returned: in check mode
+  type: list
+  elements: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.sicekat.backup.plugins.module_utils.arguments import REPOSITORY, repository_of
+from ansible_collections.sicekat.backup.plugins.module_utils.backup_operation import identity_problems
+from ansible_collections.sicekat.backup.plugins.module_utils.integrity_operation import check_integrity
+
+
+def main():
+    """Runs the module."""
+    module = AnsibleModule(argument_spec=dict(REPOSITORY, read_data={"type": "str", "default": "full"}), supports_check_mode=True)
+    # Without a cache: what is checked is what lies in the repository.
+    repository, _workspace = repository_of(module.params, cache=False)
+    if module.check_mode:
+        module.exit_json(changed=False, problems=identity_problems(repository))
+    module.exit_json(changed=False, record=check_integrity(repository, module.params["read_data"]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: SI CEKAT contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# The work is done by the action plugin of the same name; this file documents it.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: repository_deploy
+short_description: Create the repositories of a server and pin their identity
+version_added: 0.1.0
+description:
+  - Creates what is missing with M(sicekat.backup.repository), with a password that is derived on the control node, and pins
+    the identity in the ledger. A repository that was pinned and is missing or another is refused, unless
+    C(backup_replace_repository) names it.
+  - Runs on the control node; it is a part of the playbooks of this collection and not meant to be used alone.
+options:
+  policy:
+    description: The policy as M(sicekat.backup.policy_validate) returns it.
+    type: dict
+    required: true
+attributes:
+  check_mode:
+    description: Can run in check mode and return changed status prediction without modifying the server.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
+    support: none
+  idempotent:
+    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: full
+extends_documentation_fragment:
+  - sicekat.backup.repository.action
+"""
+
+EXAMPLES = r"""
+- name: Create the repositories of a server and pin their identity
+  sicekat.backup.repository_deploy:
+    policy: "{{ validated.policy }}"
+"""
+
+RETURN = r"""
+repositories:
+  description: Identity of each repository.
+  returned: success
+  type: dict
+"""

@@ -1,0 +1,95 @@
+# SPDX-FileCopyrightText: SI CEKAT contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The gate: reads the ledger, writes the documents, and fails the play unless every record is a proved success.
+
+It is a task and not a callback, because Ansible ignores what a callback raises.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ansible import constants as C
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.sicekat.backup.plugins.module_utils import record
+from ansible_collections.sicekat.backup.plugins.plugin_utils import runs
+from ansible_collections.sicekat.backup.plugins.plugin_utils.control import Speaker
+from ansible_collections.sicekat.backup.plugins.plugin_utils.documentation import Archive, not_green
+from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger, LedgerError
+
+
+class ActionModule(ActionBase):
+    """Runs on the control node only, without a connection to any host."""
+
+    _requires_connection = False
+
+    def run(self, tmp: Any = None, task_vars: Any = None) -> dict:
+        result = super().run(tmp, task_vars)
+        _valid, options = self.validate_argument_spec({"run": {"type": "dict", "required": True}})
+        run = options["run"]
+        if "owing" in run:
+            result.update(changed=False, msg=Speaker(run["language"])("gate_check_mode", expected=run["expected"]))
+            return result
+        if not run.get("run_id"):
+            raise AnsibleActionFail(Speaker("id")("run_not_opened"))
+        say = Speaker(run["language"])
+        try:
+            with Ledger.open(runs.ledger_path(run["state_dir"])) as ledger:
+                checklist, files, trouble = self._settle(ledger, run, say)
+        except LedgerError as error:
+            raise AnsibleActionFail(str(error)) from None
+        lines = self._lines(checklist, say) + trouble
+        counts = checklist["counts"]
+        green = not trouble and counts["expected"] > 0 and counts["success"] == counts["expected"] == run["expected"]
+        params = {"form_number": run["form_number"], "expected": counts["expected"], "success": counts["success"], "overall": checklist["overall"]}
+        head = say("gate_passed" if green else "gate_failed", path=files.get("html", run["state_dir"]), **params)
+        result.update(
+            changed=True,
+            failed=not green,
+            overall=checklist["overall"],
+            counts=counts,
+            files={kind: str(path) for kind, path in files.items()},
+            msg="\n".join([head, *lines]),
+        )
+        if green:
+            Display().display(result["msg"], color=C.COLOR_OK if not lines else C.COLOR_WARN)
+        return result
+
+    def _settle(self, ledger: Ledger, run: dict, say: Speaker) -> tuple[dict, dict[str, Path], list[str]]:
+        """Closes the run and writes its documents; returns (checklist, files, what went wrong with them)."""
+        moment = record.utc_now()
+        archive = Archive(ledger, Path(run["state_dir"]))
+        stored = {**ledger.run(run["run_id"]), "closed": {"closed_at": record.to_text(moment), "ledger": ledger.head()}}
+        checklist = archive.checklist(stored)
+        ledger.close_run(run["run_id"], {**stored["closed"], "overall": checklist["overall"], "counts": checklist["counts"]})
+        archive.runs = ledger.runs()
+        policy = archive.policy(stored["policy_digest"])
+        files: dict[str, Path] = {}
+        trouble = []
+        if len(checklist["rows"]) != stored["expected"]:
+            trouble.append(say("gate_not_recorded", expected=stored["expected"], found=len(checklist["rows"])))
+        try:
+            files = archive.write_checklist(checklist)
+            archive.write_index(policy, stored["policy_digest"], moment)
+        except (OSError, ImportError) as error:
+            trouble.append(say("gate_documents", form_number=stored["form_number"], detail=str(error)))
+        return checklist, files, trouble
+
+    def _lines(self, checklist: dict, say: Speaker) -> list[str]:
+        """Returns a line for each record that is not green, and for what the run could not know."""
+        lines = []
+        for row in not_green(checklist):
+            outcome = row.get("outcome") or "open"
+            detail = " ".join(say.message(text) for text in row.get("messages") or ())
+            lines.append(say("gate_row", server=row["server"], subject=row["dataset"] or row["repository"], kind=row["kind"], outcome=outcome, detail=detail))
+        if checklist["counts"]["open"]:
+            lines.append(say("gate_recorder", count=checklist["counts"]["open"]))
+        if checklist["not_covered"]:
+            names = sorted({one["server"] for one in checklist["not_covered"]})
+            lines.append(say("gate_left_out", count=len(checklist["not_covered"]), names=", ".join(names)))
+        return lines

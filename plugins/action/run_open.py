@@ -1,0 +1,89 @@
+# SPDX-FileCopyrightText: SI CEKAT contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Opens a run: validates the whole inventory, sweeps up what died, and writes an OPEN record for every obligation."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ansible import context
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.release import __version__ as ansible_version
+
+from ansible_collections.sicekat.backup.plugins.module_utils import record
+from ansible_collections.sicekat.backup.plugins.plugin_utils import inventory, obligations, runs
+from ansible_collections.sicekat.backup.plugins.plugin_utils.control import Speaker
+from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger, LedgerError
+from ansible_collections.sicekat.backup.plugins.plugin_utils.version import collection_version
+
+CYCLES = (*record.CYCLES, "restore")
+
+
+class ActionModule(ActionBase):
+    """Runs on the control node only, without a connection to any host."""
+
+    _requires_connection = False
+
+    def run(self, tmp: Any = None, task_vars: Any = None) -> dict:
+        result = super().run(tmp, task_vars)
+        _valid, options = self.validate_argument_spec({
+            "cycle": {"type": "str", "required": True, "choices": list(CYCLES)},
+            "restore": {"type": "dict", "options": {key: {"type": "str", "default": ""} for key in ("server", "dataset", "snapshot", "target")}},
+        })  # fmt: skip
+        cycle = options["cycle"]
+        policy = inventory.resolve_policy(task_vars)
+        say = Speaker(policy["language"])
+        if policy["cycles"].get(cycle, {}) is None:
+            raise AnsibleActionFail(say("run_cycle_disabled", cycle=cycle))
+        in_play = set(task_vars["ansible_play_hosts_all"])
+        servers = [name for name in policy["servers"] if name in in_play]
+        if not servers:
+            raise AnsibleActionFail(say("run_no_servers"))
+        moment = record.utc_now()
+        extra = {"collection_version": collection_version(), "ansible_version": ansible_version, "selection": _selection()}
+        if cycle == "restore":
+            server, dataset = _restore_subject(policy, servers, options["restore"] or {}, say)
+            servers, owing = [server], [(server, "restore", dataset, "primary")]
+            extra["restore"] = {**options["restore"], "server": server, "dataset": dataset}
+        else:
+            owing = [(server, *one) for server in servers for one in obligations.owed(policy["servers"][server], cycle)]
+        # Our worker's parent is the ansible-playbook process, which lives as long as the run does.
+        run = runs.plan(policy, cycle, moment, servers, os.getppid(), extra)
+        if cycle == "restore":
+            run["left_out"] = []
+        result.update(changed=True, cycle=cycle, state_dir=policy["state_dir"], language=policy["language"], servers=servers, expected=len(owing), run_id=None)
+        if self._task.check_mode:
+            result.update(policy=policy, owing=[list(one) for one in owing], run=run)
+            return result
+        try:
+            with Ledger.open(runs.ledger_path(policy["state_dir"]), create=True) as ledger:
+                result["swept"] = runs.sweep(ledger)
+                stored = runs.open_run(ledger, policy, run, owing)
+        except LedgerError as error:
+            raise AnsibleActionFail(str(error)) from None
+        result.update(run_id=stored["run_id"], form_number=stored["form_number"], period=stored["period"])
+        return result
+
+
+def _selection() -> dict:
+    """Returns the options that make a run less than the whole playbook."""
+    options = context.CLIARGS
+    return {
+        "limit": options.get("subset"), "start_at_task": options.get("start_at_task"),
+        "tags": [tag for tag in options.get("tags") or () if tag != "all"], "skip_tags": list(options.get("skip_tags") or ()),
+    }  # fmt: skip
+
+
+def _restore_subject(policy: dict, servers: list[str], restore: dict, say: Speaker) -> tuple[str, str]:
+    """Returns (server, data set) of a restore; a single candidate need not be named."""
+    server = restore["server"] or (servers[0] if len(servers) == 1 else "")
+    if server not in servers:
+        raise AnsibleActionFail(say("restore_unknown_server", server=server or "?", known=", ".join(servers)))
+    known = [dataset["name"] for dataset in policy["servers"][server]["datasets"]]
+    dataset = restore["dataset"] or (known[0] if len(known) == 1 else "")
+    if dataset not in known:
+        raise AnsibleActionFail(say("restore_unknown_dataset", server=server, dataset=dataset or "?", known=", ".join(known)))
+    return server, dataset

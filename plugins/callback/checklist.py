@@ -1,0 +1,73 @@
+# SPDX-FileCopyrightText: SI CEKAT contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Closes the records of a run in the ledger as each result arrives."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: checklist
+type: notification
+short_description: Record what became of every backup obligation
+version_added: 0.1.0
+description:
+  - Closes the open records of a run in the ledger, one entry for each result of M(sicekat.backup.run_perform) as it
+    arrives, and for hosts that could not be reached.
+  - Takes nothing but the records that the task returned; task arguments, variables and output are never written.
+  - Ansible ignores what a callback raises, so M(sicekat.backup.run_close) fails the play if a record was not closed.
+requirements:
+  - Enabled by its full name in C(callbacks_enabled) of C(ansible.cfg) or in the environment variable E(ANSIBLE_CALLBACKS_ENABLED).
+"""
+
+from typing import Any
+
+from ansible.plugins.callback import CallbackBase
+
+from ansible_collections.sicekat.backup.plugins.plugin_utils import runs
+from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger
+
+_OPEN = "sicekat.backup.run_open"
+_PERFORM = "sicekat.backup.run_perform"
+
+
+class CallbackModule(CallbackBase):
+    """The recorder: three hooks, one ledger entry for each record."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "notification"
+    CALLBACK_NAME = "sicekat.backup.checklist"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._ledger: Ledger | None = None
+        self._run_id: str | None = None
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        if result.task.action == _OPEN and result.result.get("run_id"):
+            self._ledger = Ledger.open(runs.ledger_path(result.result["state_dir"]))
+            self._run_id = result.result["run_id"]
+        elif result.task.action == _PERFORM:
+            self._close(result.result.get("records") or ())
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        if result.task.action != _PERFORM or self._ledger is None:
+            return
+        self._close(result.result.get("records") or ())
+        # A step that failed without a record of its own leaves none open: what it did is not known.
+        self._abandon(result, "failed", "internal", code="internal_no_result")
+
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        if self._ledger is not None and result.task.action == _PERFORM:
+            self._abandon(result, "unreachable", "unreachable")
+
+    def _close(self, records: Any) -> None:
+        if self._ledger is not None:
+            for closed in records:
+                self._ledger.close_record(closed)
+
+    def _abandon(self, result: Any, outcome: str, cause: str, **params: Any) -> None:
+        kinds = {result.task.args.get("step")}
+        for opened in self._ledger.open_records(self._run_id):
+            if opened["server"] == result.host.name and opened["kind"] in kinds:
+                self._ledger.close_record(runs.abandoned(opened["record_id"], outcome, cause, **params))

@@ -1,0 +1,211 @@
+# SPDX-FileCopyrightText: SI CEKAT contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the records say: the checklist of a run, and the status of every data set and obligation.
+
+Pure functions of (runs, records, policies, moment). Green needs evidence: no record, an open record, a check that has not
+been made and a run that is overdue are each something other than green, and red stays red until a later run of the same
+kind proves the opposite.
+
+Note that this plugin util is private to the collection.
+"""
+
+from __future__ import annotations
+
+import collections
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
+
+from ansible_collections.sicekat.backup.plugins.module_utils import record
+from ansible_collections.sicekat.backup.plugins.plugin_utils import obligations, schedule
+
+FORMS = {"daily": "F-01", "weekly": "F-01", "monthly": "F-01", "restore_test": "F-02", "restore": "F-02"}
+_BAD = ("failed", "aborted", "unreachable", "missed")
+# How far the index looks back for obligations.
+_LOOK_BACK = datetime.timedelta(days=35)
+
+
+def checklist(run: Mapping, records: Sequence[Mapping], tests: Iterable[Mapping], policy: Mapping, covered: Iterable[tuple], head: Mapping) -> dict:
+    """Returns the checklist document of a run.
+
+    records: the run's merged records. tests: closed restore tests, oldest first. covered: (server, kind, data set) of
+    left-out servers that an earlier run of the same period satisfied. head: the ledger's head that the form names.
+    """
+    newest = {(test["server"], test["dataset"]): test for test in tests}
+    rows = [_with_restore_test(row, newest.get((row["server"], row["dataset"]))) for row in records]
+    satisfied = set(covered)
+    not_covered = [
+        {"server": name, "dataset": dataset, "kind": kind}
+        for name in run["left_out"]
+        for kind, dataset, _repository in obligations.owed(policy["servers"][name], run["cycle"])
+        if (name, kind, dataset) not in satisfied
+    ]
+    counts = dict.fromkeys(("success", "partial", "failed", "aborted", "unreachable", "open"), 0)
+    for row in rows:
+        counts[row.get("outcome") or "open"] += 1
+    counts.update(expected=max(run["expected"], len(rows)), not_covered=len(not_covered))
+    return {
+        "schema": "sicekat.checklist/1",
+        "form": {"code": FORMS[run["cycle"]], "number": run["form_number"], "version": "1"},
+        "language": policy["language"], "timezone": policy["timezone"], "agency": policy["agency"], "team": policy["team"],
+        "categories": policy["categories"],
+        **{key: run[key] for key in ("cycle", "period", "scheduled_start", "window_start", "window_end", "due_at")},
+        "run": {
+            **{key: run.get(key) for key in ("run_id", "opened_at", "actor", "control_node", "collection_version", "ansible_version", "selection")},
+            "closed_at": (run.get("closed") or {}).get("closed_at"),
+        },
+        "overall": overall(counts), "counts": counts, "rows": rows, "not_covered": not_covered,
+        "ledger": {"seq": head["seq"], "hash": head["hash"]},
+    }  # fmt: skip
+
+
+def overall(counts: Mapping) -> str:
+    """Returns success, partial, failed or incomplete. Nothing expected is incomplete, never a success."""
+    if any(counts[name] for name in ("failed", "aborted", "unreachable")):
+        return "failed"
+    recorded = sum(counts[name] for name in ("success", "partial"))
+    if counts["open"] or counts["not_covered"] or not counts["expected"] or recorded < counts["expected"]:
+        return "incomplete"
+    return "partial" if counts["partial"] else "success"
+
+
+def _with_restore_test(row: Mapping, test: Mapping | None) -> dict:
+    """Adds the second verification stage to a backup's record: the newest restore test of its data set."""
+    if row["kind"] != "backup" or row.get("outcome") is None:
+        return dict(row)
+    stage = {"result": "none", "form_number": None, "tested_at": None, "snapshot_id": None}
+    if test is not None:
+        result = "passed" if test["outcome"] == "success" else "failed"
+        stage = {"result": result, "form_number": test["form_number"], "tested_at": test.get("finished_at"), "snapshot_id": test.get("snapshot_id")}
+    return {**row, "verification": {**row["verification"], "restore_test": stage}}
+
+
+def index(policy: Mapping, policies: Sequence[tuple[str, Mapping]], records: Sequence[Mapping], moment: datetime.datetime) -> dict:
+    """Returns the parts "status" and "owed" of the index document.
+
+    policies: (in force from, policy), oldest first. records: all merged records, oldest first.
+    """
+    owed = owed_list(policies, records, moment)
+    by_subject = _by_subject(records)
+    missed = collections.defaultdict(list)
+    for one in owed:
+        if one["state"] == "missed":
+            missed[one["server"], one["dataset"]].append(one)
+    status = [
+        _status(policy, server, dataset, by_subject, missed[server, dataset["name"]] + missed[server, ""])
+        for server in sorted(policy["servers"])
+        for dataset in policy["servers"][server]["datasets"]
+    ]
+    return {"status": status, "owed": owed}
+
+
+def owed_list(policies: Sequence[tuple[str, Mapping]], records: Sequence[Mapping], moment: datetime.datetime) -> list[dict]:
+    """Returns every obligation of the last weeks with its state, by the policy in force at its scheduled start.
+
+    An obligation that a run took up counts even where no policy was recorded yet at its scheduled start.
+    """
+    slots = {}
+    for since, until, policy in _in_force(policies, moment):
+        for cycle in record.CYCLES:
+            if policy["cycles"].get(cycle) is None:
+                continue
+            for slot in schedule.slots_between(policy["cycles"], policy["timezone"], cycle, since, until):
+                for name, server in policy["servers"].items():
+                    for kind, dataset, _repository in obligations.owed(server, cycle):
+                        slots[cycle, slot.period, name, dataset, kind] = record.to_text(slot.start), record.to_text(slot.due)
+    for one in records:
+        if one["cycle"] != "restore" and record.from_text(one["opened_at"]) >= moment - _LOOK_BACK:
+            slots.setdefault((one["cycle"], one["period"], one["server"], one["dataset"], one["kind"]), (one["scheduled_start"], one["due_at"]))
+    by_subject = _by_subject(records)
+    found = [_obligation(key, start, due, by_subject.get((key[2], key[3], key[4]), ()), moment) for key, (start, due) in slots.items()]
+    return sorted(found, key=lambda one: (one["due_at"], one["server"], one["dataset"], one["cycle"]), reverse=True)
+
+
+def _in_force(policies: Sequence[tuple[str, Mapping]], moment: datetime.datetime):
+    """Yields (since, until, policy) for the look-back period."""
+    for place, (since_text, policy) in enumerate(policies):
+        since = max(record.from_text(since_text), moment - _LOOK_BACK)
+        until = record.from_text(policies[place + 1][0]) if place + 1 < len(policies) else moment
+        if since < until:
+            yield since, until, policy
+
+
+def _by_subject(records: Iterable[Mapping]) -> dict[tuple, list[Mapping]]:
+    """Returns the records by (server, data set, kind), oldest first."""
+    found = collections.defaultdict(list)
+    for one in records:
+        found[one["server"], one["dataset"], one["kind"]].append(one)
+    return found
+
+
+def _obligation(key: tuple, start: str, due: str, same: Sequence[Mapping], moment: datetime.datetime) -> dict:
+    """Returns the state of one obligation; same: the records of its server, data set and kind."""
+    cycle, period, server, dataset, kind = key
+    own = [one for one in same if (one["cycle"], one["period"]) == (cycle, period)]
+    # A full or archive run that begins in a day's own time also satisfies that day's incremental one.
+    able = own + [one for one in same if cycle == "daily" and one["cycle"] in ("weekly", "monthly") and start <= (one.get("started_at") or "") <= due]
+    done = [one for one in able if one["outcome"] == "success"]
+    if done:
+        best = min(done, key=lambda one: one["finished_at"])
+        state = "satisfied" if best["finished_at"] <= due else "late"
+    else:
+        best = own[-1] if own else None
+        state = "not_due" if record.to_text(moment) <= due else "missed"
+        if best is not None:
+            state = "failed" if best["outcome"] else "open"
+    return {
+        "cycle": cycle, "period": period, "server": server, "dataset": dataset, "kind": kind, "state": state, "due_at": due,
+        "record_id": best["record_id"] if best else None, "form_number": best["form_number"] if best else None, "outcome": best["outcome"] if best else None,
+    }  # fmt: skip
+
+
+def _status(policy: Mapping, server: str, dataset: Mapping, by_subject: Mapping, missed: Sequence[Mapping]) -> dict:
+    """Returns the status of one data set; missed: the missed obligations of it and of its server's repositories."""
+    name = dataset["name"]
+    backups = by_subject.get((server, name, "backup"), [])
+    tests = by_subject.get((server, name, "restore_test"), [])
+    checks = by_subject.get((server, "", "integrity_check"), [])
+    red = [_reason("status_backup", one, "cycle") for one in _unproved_backups(backups)]
+    red += [_reason("status_integrity", one, "repository") for one in _newest(checks, "repository") if one["outcome"] != "success"]
+    red += [_reason("status_restore_test", one) for one in tests[-1:] if one["outcome"] != "success"]
+    red += [{"code": "status_missed", "params": {key: one[key] for key in ("cycle", "period")}} for one in missed if not _made_up_for(one, by_subject)]
+    unknown = [
+        {"code": code, "params": {}}
+        for code, found in (("status_no_backup", backups), ("status_no_restore_test", tests), ("status_no_integrity_check", checks))
+        if not found
+    ]
+    category = policy["categories"].get(dataset["category"], {})
+    successes = [one for one in backups if one["outcome"] == "success"]
+    return {
+        "server": server, "dataset": name, "category": dataset["category"], "rto_s": category.get("rto_s"), "rpo_s": category.get("rpo_s"),
+        "state": "red" if red else "unknown" if unknown else "green", "reasons": red + unknown,
+        "last_success": successes[-1] if successes else None, "last_backup": backups[-1] if backups else None,
+        "integrity": checks[-1] if checks else None, "restore_test": tests[-1] if tests else None,
+    }  # fmt: skip
+
+
+def _reason(code: str, one: Mapping, *keys: str) -> dict:
+    return {"code": code, "params": {**{key: one[key] for key in keys}, "outcome": one["outcome"] or "open"}}
+
+
+def _newest(records: Sequence[Mapping], key: str) -> list[Mapping]:
+    return list({one[key]: one for one in records}.values())
+
+
+def _unproved_backups(backups: Sequence[Mapping]) -> list[Mapping]:
+    """Returns the newest backup of each cycle that is no success and that no later success of at least its extent proved wrong."""
+    extent = {"daily": 0, "weekly": 1, "monthly": 1}
+    return [
+        one
+        for one in _newest(backups, "cycle")
+        if one["outcome"] != "success"
+        and not any(
+            later["outcome"] == "success" and later["opened_at"] >= one["opened_at"] and extent[later["cycle"]] >= extent[one["cycle"]] for later in backups
+        )
+    ]
+
+
+def _made_up_for(missed: Mapping, by_subject: Mapping) -> bool:
+    """Returns True if a later run of the same kind and cycle succeeded; the missed one stays in the list of what was owed."""
+    same = by_subject.get((missed["server"], missed["dataset"], missed["kind"]), ())
+    return any(one["cycle"] == missed["cycle"] and one["outcome"] == "success" and one["finished_at"] > missed["due_at"] for one in same)

@@ -1,0 +1,54 @@
+# SPDX-FileCopyrightText: SI CEKAT contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the action plugins share on the control node.
+
+Note that this plugin util is private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ansible_collections.sicekat.backup.plugins.module_utils.restic_errors import redact
+from ansible_collections.sicekat.backup.plugins.plugin_utils import secrets
+
+
+class Speaker:
+    """Says messages of the catalogue in one language."""
+
+    def __init__(self, language: str) -> None:
+        self._language = language
+
+    def __call__(self, code: str, **params: object) -> str:
+        """Returns the message of a code with its parameters."""
+        return self.message({"code": code, "params": params})
+
+    def message(self, message: Mapping) -> str:
+        """Returns a message {"code", "params"} as a sentence."""
+        # Babel takes a tenth of a second to load, so only those who speak load it.
+        from ansible_collections.sicekat.backup.plugins.plugin_utils import catalogue
+
+        return catalogue.translator(self._language).message(message)
+
+
+def repository_arguments(variables: Mapping, server: Mapping, host: str, name: str, pinned: Mapping | None) -> dict:
+    """Returns the module arguments that name one repository of a host.
+
+    variables: the host's backup_* variables. server: its entry in the policy. pinned: what was pinned at deployment.
+    """
+    return {
+        "repository": str(variables["backup_repositories"][name]["url"]),
+        "password": secrets.repository_password(variables, host, name),
+        "repository_id": pinned["repository_id"] if pinned else None,
+        "repository_name": name,
+        "location": server["repositories"][name]["location"],
+        "restic": server["restic"],
+        "server_dir": server["server_dir"],
+    }
+
+
+def module_failure(result: Mapping, hidden: list[str]) -> str:
+    """Returns what a module that crashed said, shortened and without secrets."""
+    text = " ".join(str(result.get(key) or "") for key in ("msg", "module_stderr", "module_stdout"))
+    return redact(" ".join(text.split()), hidden)[:800]

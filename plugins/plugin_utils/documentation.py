@@ -1,0 +1,79 @@
+# SPDX-FileCopyrightText: SI CEKAT contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Writing what people read: the checklist of a run and the index, always derived from the ledger, never the source.
+
+Note that this plugin util is private to the collection.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from ansible_collections.sicekat.backup.plugins.module_utils import record
+from ansible_collections.sicekat.backup.plugins.plugin_utils import assessment, documents
+from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger
+
+
+class Archive:
+    """The ledger read once, and the documents of a state directory."""
+
+    def __init__(self, ledger: Ledger, state_dir: Path) -> None:
+        self.ledger = ledger
+        self.state_dir = state_dir
+        self.records = list(ledger.records())
+        self.runs = ledger.runs()
+        self._policies = {entry.data["digest"]: entry.data["policy"] for entry in ledger.policies()}
+        self._by_run: dict[str, list[dict]] = {}
+        for one in self.records:
+            self._by_run.setdefault(one["run_id"], []).append(one)
+
+    def policy(self, digest: str) -> dict:
+        """Returns a policy that the ledger holds."""
+        return self._policies[digest]
+
+    def checklist(self, run: Mapping) -> dict:
+        """Returns the checklist document of a run as the ledger tells it, as of the run's own end."""
+        closed = run.get("closed") or {}
+        until = closed.get("closed_at") or record.to_text(record.utc_now())
+        tests = [one for one in self.records if one["kind"] == "restore_test" and one["outcome"] and one["finished_at"] <= until]
+        covered = {
+            (one["server"], one["kind"], one["dataset"])
+            for one in self.records
+            if (one["cycle"], one["period"], one["outcome"]) == (run["cycle"], run["period"], "success") and one["finished_at"] <= until
+        }
+        policy = self._policies[run["policy_digest"]]
+        return assessment.checklist(run, self._by_run.get(run["run_id"], []), tests, policy, covered, closed.get("ledger") or self.ledger.head())
+
+    def write_checklist(self, checklist: Mapping) -> dict[str, Path]:
+        """Writes a checklist as JSON, HTML and PDF and returns the paths."""
+        return documents.write_checklist(checklist, self.state_dir / "checklists" / checklist["period"])
+
+    def write_index(self, policy: Mapping, digest: str, moment: datetime.datetime) -> tuple[dict, Path]:
+        """Writes the index of everything and returns (document, path of index.html)."""
+        in_force = [(entry.at, entry.data["policy"]) for entry in self.ledger.policies()]
+        index = {
+            "schema": "sicekat.index/1", "generated_at": record.to_text(moment), "policy_digest": digest,
+            **{key: policy[key] for key in ("language", "timezone", "agency")},
+            **assessment.index(policy, in_force, self.records, moment),
+            "checklists": [self._listed(run) for run in reversed(self.runs)],
+            "records": self.records,
+            "ledger": {**self.ledger.head(), "problems": self.ledger.verify()},
+        }  # fmt: skip
+        return index, documents.write_index(index, self.state_dir / "reports")["html"]
+
+    def _listed(self, run: Mapping) -> dict:
+        checklist = self.checklist(run)
+        stem = f"../checklists/{run['period']}/{run['form_number'].replace('/', '-')}"
+        return {
+            "number": run["form_number"], "code": checklist["form"]["code"],
+            **{key: checklist[key] for key in ("cycle", "period", "overall", "counts")}, "opened_at": run["opened_at"],
+            "files": {suffix: f"{stem}.{suffix}" for suffix in ("json", "html", "pdf")},
+        }  # fmt: skip
+
+
+def not_green(checklist: Mapping) -> Iterable[Mapping]:
+    """Returns the rows of a checklist that are not proved successes."""
+    return [row for row in checklist["rows"] if row.get("outcome") != "success"]

@@ -1,0 +1,65 @@
+# SPDX-FileCopyrightText: SI CEKAT contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a policy owes: which records a cycle needs for a server. The denominator of everything.
+
+Pure: reads no clock, file or host. Note that this plugin util is private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from ansible_collections.sicekat.backup.plugins.module_utils import record
+from ansible_collections.sicekat.backup.plugins.plugin_utils.schedule import Slot
+
+
+def owed(server: Mapping, cycle: str) -> Iterator[tuple[str, str, str]]:
+    """Yields (kind, data set name or "", repository) for each record that a cycle owes for a server of the policy."""
+    if cycle in record.BACKUP_TYPES:
+        for dataset in server["datasets"]:
+            yield "backup", dataset["name"], "primary"
+    # P3.1: what was written is read back; weekly the primary repository, monthly the archive that was just added to.
+    if cycle == "weekly":
+        yield "integrity_check", "", "primary"
+    if cycle == "monthly" and "archive" in server["repositories"]:
+        yield "integrity_check", "", "archive"
+    if cycle == "restore_test":
+        for dataset in server["datasets"]:
+            yield "restore_test", dataset["name"], "primary"
+
+
+def dataset_of(server: Mapping, name: str) -> Mapping:
+    """Returns a data set of a server of the policy; KeyError if it has none of that name."""
+    for dataset in server["datasets"]:
+        if dataset["name"] == name:
+            return dataset
+    raise KeyError(name)
+
+
+def places(dataset: Mapping) -> list[str]:
+    """Returns the paths where a data set lives; none for no data set."""
+    return list(dataset.get("paths") or ([dataset["path"]] if dataset else []))
+
+
+def open_records(policy: Mapping, run_id: str, cycle: str, slot: Slot, owing: Iterable[tuple[str, str, str, str]]) -> list[dict]:
+    """Returns the opened records of a run; owing are (server, kind, data set or "", repository)."""
+    times = {
+        name: record.to_text(moment)
+        for name, moment in (("scheduled_start", slot.start), ("window_start", slot.start), ("window_end", slot.end), ("due_at", slot.due))
+    }
+    records = []
+    for number, (name, kind, dataset_name, repository) in enumerate(owing, 1):
+        server = policy["servers"][name]
+        dataset = dataset_of(server, dataset_name) if dataset_name else {}
+        category = policy["categories"].get(dataset.get("category"), {})
+        opened = {
+            "record_id": f"{run_id}:{number:04}", "run_id": run_id, "kind": kind, "cycle": cycle, "period": slot.period,
+            "backup_type": record.BACKUP_TYPES.get(cycle) if kind == "backup" else None,
+            "server": name, "unit": server["unit"], "service": server["service"],
+            "dataset": dataset_name, "dataset_kind": dataset.get("kind"), "category": dataset.get("category"),
+            "personal_data": dataset.get("personal_data"), "sources": [record.printable(path) for path in places(dataset)],
+            "rto_s": category.get("rto_s"), "rpo_s": category.get("rpo_s"), "repository": repository, **times,
+        }  # fmt: skip
+        records.append(opened)
+    return records

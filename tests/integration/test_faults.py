@@ -1,0 +1,291 @@
+# SPDX-FileCopyrightText: SI CEKAT contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What goes wrong, and what it must come to: in the record, in the exit code of the play, and in the status."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def failed(site, outcome: str, cause: str, playbook: str = "daily") -> dict:
+    """Runs a playbook that must fail, and returns its last record, which must say why."""
+    done = site.play(playbook)
+    assert done.code != 0, done.text
+    found = site.last()
+    assert (found["outcome"], found["cause"]) == (outcome, cause), done.text
+    assert site.checklists()[-1]["overall"] != "success"
+    return found
+
+
+def test_one_of_two_sources_missing(any_site):
+    any_site.dataset["paths"].append(str(any_site.root / "hilang"))
+    found = failed(any_site, "failed", "source_missing")
+    assert found["messages"][0]["params"]["path"].endswith("/hilang") and found["snapshot_id"] is None
+
+
+def test_only_source_missing(any_site):
+    shutil.rmtree(any_site.data)
+    failed(any_site, "failed", "source_missing")
+
+
+def test_source_that_is_a_symbolic_link(any_site):
+    link = any_site.root / "tautan"
+    link.symlink_to(any_site.data)
+    any_site.dataset["paths"] = [str(link)]
+    failed(any_site, "failed", "source_invalid")
+
+
+def test_empty_source_fails_unless_it_may_be_empty(any_site):
+    for path in any_site.data.iterdir():
+        path.unlink()
+    (any_site.data / "kosong").mkdir()
+    failed(any_site, "failed", "source_empty")
+    any_site.dataset["allow_empty"] = True
+    assert any_site.play("daily").code == 0
+    assert any_site.play("restore_test").code == 0
+
+
+def test_source_whose_files_are_all_excluded(any_site):
+    any_site.dataset["exclude"] = ["*.txt"]
+    failed(any_site, "failed", "source_empty")
+
+
+def test_sentinel_missing(any_site):
+    any_site.dataset["sentinel"] = str(any_site.data / ".terpasang")
+    failed(any_site, "failed", "sentinel_missing")
+    (any_site.data / ".terpasang").touch()
+    assert any_site.play("daily").code == 0
+
+
+@contextlib.contextmanager
+def unreadable(path):
+    """A file that nobody can read: for root, the memory of a process mounted over it gives an input/output error."""
+    path.write_text("x", encoding="utf-8")
+    if os.geteuid() != 0:
+        path.chmod(0)
+        yield
+        return
+    subprocess.run(["mount", "--bind", "/proc/self/mem", str(path)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(path)], check=True)
+
+
+def test_file_that_cannot_be_read_is_partial_and_is_listed(site):
+    with unreadable(site.data / "rusak.txt"):
+        found = failed(site, "partial", "source_unreadable")
+    assert found["error_count"] == 1 and "rusak.txt" in found["errors"][0] and found["snapshot_id"]
+    assert site.status()["dokumen"]["state"] == "red"
+    assert site.play("daily").code == 0
+
+
+def test_wrong_password(site):
+    site.variables["backup_master_secret"] += "-lain"
+    failed(site, "failed", "wrong_password")
+
+
+def test_repository_missing_is_never_created_again_by_a_cycle(site):
+    shutil.rmtree(site.primary)
+    failed(site, "failed", "repository_missing")
+    assert not site.primary.exists()
+    again = site.play("site")
+    assert again.code != 0 and "no repository" in again.text and not site.primary.exists()
+    assert site.play("site", "-e", "backup_replace_repository=primary").code == 0
+    assert site.play("daily").code == 0
+
+
+def test_repository_replaced_by_another(site):
+    password = "kata-sandi-repositori-uji"
+    site.variables["backup_repositories"]["primary"]["password"] = password
+    shutil.rmtree(site.primary)
+    environment = {**os.environ, "RESTIC_PASSWORD": password}
+    subprocess.run([site.variables["backup_restic"], "-q", "-r", str(site.primary), "init"], env=environment, check=True, timeout=60)
+    failed(site, "failed", "repository_replaced")
+    assert site.play("site").code != 0
+
+
+def test_server_that_was_never_deployed(bare_site):
+    failed(bare_site, "failed", "repository_unpinned")
+
+
+@contextlib.contextmanager
+def small_disk(path, size: str):
+    path.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(path)], check=True)
+
+
+@pytest.mark.usefixtures("root")
+def test_disk_full_in_the_repository(site):
+    kept = site.root / "kept"
+    shutil.copytree(site.primary, kept)
+    with small_disk(site.primary, "2m"):
+        shutil.copytree(kept, site.primary, dirs_exist_ok=True)
+        (site.data / "besar").write_bytes(os.urandom(8 << 20))
+        failed(site, "failed", "no_space")
+
+
+@pytest.mark.usefixtures("root")
+def test_disk_full_where_the_ledger_lies_loses_nothing(any_site):
+    assert any_site.play("daily").code == 0
+    before = len(any_site.records())
+    state, kept = any_site.root / "state", any_site.root / "kept"
+    state.rename(kept)
+    with small_disk(state, "1m"):
+        shutil.copytree(kept, state, dirs_exist_ok=True)
+        with contextlib.suppress(OSError), open(state / "isi", "wb") as file:
+            while True:
+                file.write(bytes(512))
+                file.flush()
+        done = any_site.play("daily")
+        assert done.code != 0 and "ledger.sqlite3" in done.text, done.text
+        (state / "isi").unlink()
+        assert [one["outcome"] for one in any_site.records()[:before]] == ["success"] * before
+        assert any_site.play("daily").code == 0
+
+
+def started(site, playbook: str) -> subprocess.Popen:
+    """Starts a playbook and waits until restic works on the first data set."""
+    process = subprocess.Popen(site.command(playbook), cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    for _try in range(300):
+        if restic_processes(site):
+            return process
+        time.sleep(0.05)
+    process.kill()
+    raise AssertionError("restic did not start")
+
+
+def restic_processes(site) -> list[int]:
+    """Returns the processes of restic that back up this site's data: its cache directory stands in their arguments."""
+    pattern = f"^{site.variables['backup_restic']} .*{site.root}.* backup "
+    found = subprocess.run(["pgrep", "-f", pattern], stdout=subprocess.PIPE, text=True, check=False).stdout
+    return [int(pid) for pid in found.split()]
+
+
+def much_data(site) -> None:
+    (site.data / "besar").write_bytes(os.urandom(300 << 20))
+
+
+def test_restic_killed_in_mid_run_is_aborted_and_its_lock_is_cleared_once(site):
+    much_data(site)
+    process = started(site, "daily")
+    time.sleep(0.8)
+    for pid in restic_processes(site):
+        os.kill(pid, signal.SIGKILL)
+    assert process.wait(120) != 0
+    assert (site.last()["outcome"], site.last()["cause"]) == ("aborted", "killed")
+    assert list((site.primary / "locks").iterdir())
+    assert site.play("daily").code == 0
+    assert "lock_cleared" in site.codes(site.last()) and not list((site.primary / "locks").iterdir())
+    assert site.play("weekly").code == 0 and "lock_cleared" not in site.codes(site.last(kind="backup"))
+
+
+@pytest.mark.parametrize("deadly", [signal.SIGKILL, signal.SIGTERM])
+def test_playbook_killed_in_mid_run_is_aborted_by_the_next_run(any_site, deadly):
+    much_data(any_site)
+    process = started(any_site, "daily")
+    os.kill(process.pid, deadly)
+    process.wait(60)
+    assert any_site.last()["outcome"] is None and any_site.status()["dokumen"]["state"] == "red"
+    for pid in restic_processes(any_site):
+        os.kill(pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    assert any_site.play("daily").code == 0
+    first, second = any_site.records()
+    assert (first["outcome"], first["cause"], second["outcome"]) == ("aborted", "interrupted", "success")
+
+
+def test_callback_disabled_by_environment(any_site):
+    done = any_site.play("daily", ANSIBLE_CALLBACKS_ENABLED="ansible.posix.timer")
+    assert done.code != 0 and "sicekat.backup.checklist" in done.text, done.text
+    assert any_site.last()["outcome"] is None and any_site.checklists()[-1]["overall"] == "incomplete"
+    assert any_site.play("daily").code == 0 and any_site.records()[0]["outcome"] == "aborted"
+
+
+def test_host_that_cannot_be_reached(any_site):
+    any_site.hosts["srv-mati"] = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+    done = any_site.play("daily")
+    assert done.code != 0, done.text
+    assert any_site.last(server="srv-mati")["outcome"] == "unreachable" and any_site.last(server="srv-satu")["outcome"] == "success"
+
+
+def test_limit_leaves_hosts_out_and_says_so(any_site):
+    any_site.hosts["srv-dua"] = {}
+    done = any_site.play("daily", "--limit", "srv-satu")
+    assert "srv-dua" in done.text and any_site.checklists()[-1]["overall"] == "incomplete"
+    assert done.code == 0
+
+
+def test_no_host_matches(any_site):
+    any_site.hosts = {}
+    done = any_site.play("daily")
+    assert done.code != 0 and "backup_datasets" in done.text, done.text
+
+
+@pytest.mark.parametrize("arguments", [("--start-at-task", "Step: backup"), ("--skip-tags", "always"), ("--tags", "tidak-ada")])
+def test_a_run_in_part_is_never_green(any_site, arguments):
+    done = any_site.play("daily", *arguments)
+    assert done.code != 0 or not any_site.records(), done.text
+    assert not any_site.records(outcome="success")
+
+
+def flip_a_byte(site) -> None:
+    pack = max((path for path in (site.primary / "data").rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    pack.chmod(0o600)
+    content = bytearray(pack.read_bytes())
+    content[10] ^= 0xFF
+    pack.write_bytes(content)
+
+
+def test_flipped_byte_is_found_and_stays_red_until_a_later_run_passes(site):
+    (site.data / "acak").write_bytes(os.urandom(200_000))
+    assert site.play("daily").code == 0
+    kept = site.root / "kept"
+    shutil.copytree(site.primary, kept)
+    flip_a_byte(site)
+    assert site.play("weekly").code != 0
+    assert (site.last(kind="integrity_check")["outcome"], site.last(kind="integrity_check")["cause"]) == ("failed", "repository_damaged")
+    assert site.play("restore_test").code != 0
+    assert site.last(kind="restore_test")["outcome"] == "failed"
+    assert site.play("daily").code == 0 and site.status()["dokumen"]["state"] == "red"
+    shutil.rmtree(site.primary)
+    shutil.copytree(kept, site.primary)
+    shutil.rmtree(site.root / "server" / "cache")
+    assert site.play("weekly").code == 0 and site.play("restore_test").code == 0
+    assert site.status()["dokumen"]["state"] == "green"
+
+
+def test_scratch_of_a_crashed_test_is_removed(any_site):
+    assert any_site.play("daily").code == 0
+    left = any_site.root / "server" / "scratch" / "restore-lama"
+    left.mkdir()
+    (left / "berkas").touch()
+    assert any_site.play("restore_test").code == 0
+    assert not left.exists() and any_site.codes(any_site.last()) == ["scratch_removed"]
+
+
+def test_manifest_that_was_altered_proves_nothing(any_site):
+    assert any_site.play("daily").code == 0
+    (path,) = any_site.root.glob("state/manifests/*.json")
+    path.write_text(path.read_text(encoding="utf-8").replace('"nonce": "', '"nonce": "0'), encoding="utf-8")
+    failed(any_site, "failed", "no_evidence", "restore_test")
+
+
+def test_restore_test_without_any_backup(any_site):
+    failed(any_site, "failed", "snapshot_missing", "restore_test")

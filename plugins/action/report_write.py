@@ -9,41 +9,33 @@ from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
 from ansible_collections.sicekat.backup.plugins.plugin_utils import inventory, runs
 from ansible_collections.sicekat.backup.plugins.plugin_utils import policy as policies
-from ansible_collections.sicekat.backup.plugins.plugin_utils.control import Speaker
+from ansible_collections.sicekat.backup.plugins.plugin_utils.control import ControlAction, Speaker
 from ansible_collections.sicekat.backup.plugins.plugin_utils.documentation import Archive
-from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger, LedgerError
+from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControlAction):
     """Runs on the control node only, without a connection to any host."""
 
     _requires_connection = False
 
-    def run(self, tmp: Any = None, task_vars: Any = None) -> dict:
-        result = super().run(tmp, task_vars)
-        self.validate_argument_spec({})
+    def act(self, options: dict, task_vars: Any) -> dict:
         policy = inventory.resolve_policy(task_vars)
         say = Speaker(policy["language"])
         if not policy["servers"]:
             raise AnsibleActionFail(say("run_no_servers"))
         if self._task.check_mode:
-            result.update(changed=True)
-            return result
-        moment = record.utc_now()
-        try:
-            with Ledger.open(runs.ledger_path(policy["state_dir"])) as ledger:
-                runs.sweep(ledger)
-                archive = Archive(ledger, Path(policy["state_dir"]))
-                for run in archive.runs:
-                    archive.write_checklist(archive.checklist(run))
-                index, path = archive.write_index(policy, policies.digest(policy), moment)
-        except LedgerError as error:
-            raise AnsibleActionFail(str(error)) from None
+            return {"changed": True}
+        with Ledger.open(runs.ledger_path(policy["state_dir"])) as ledger:
+            runs.sweep(ledger)
+            archive = Archive(ledger, Path(policy["state_dir"]), complete=True)
+            for run in archive.runs:
+                archive.write_checklist(archive.checklist(run))
+            index, path = archive.write_index(policy, policies.digest(policy), record.utc_now())
         states = [one["state"] for one in index["status"]]
         missed = sum(one["state"] in ("missed", "failed") for one in index["owed"])
         lines = [say("report_written", path=path, missed=missed, **{state: states.count(state) for state in ("green", "red", "unknown")})]
@@ -53,5 +45,4 @@ class ActionModule(ActionBase):
             if one["state"] != "green"
         ]
         lines += [say("report_ledger_unsound", detail=say.message(problem.what)) for problem in index["ledger"]["problems"]]
-        result.update(changed=True, failed=bool(index["ledger"]["problems"]), path=str(path), msg="\n".join(lines))
-        return result
+        return {"changed": True, "failed": bool(index["ledger"]["problems"]), "path": str(path), "msg": "\n".join(lines)}

@@ -5,38 +5,30 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
+import contextlib
+from typing import Any, ClassVar
 
 from ansible_collections.sicekat.backup.plugins.module_utils.restic_errors import redact
 from ansible_collections.sicekat.backup.plugins.plugin_utils import inventory, runs
-from ansible_collections.sicekat.backup.plugins.plugin_utils.control import module_failure, repository_arguments
-from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger, LedgerError
+from ansible_collections.sicekat.backup.plugins.plugin_utils.control import ControlAction, Speaker, module_failure, repository_arguments
+from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControlAction):
     """Passwords are derived here and go into the module's arguments only, never into the task's."""
 
-    def run(self, tmp: Any = None, task_vars: Any = None) -> dict:
-        result = super().run(tmp, task_vars)
-        _valid, options = self.validate_argument_spec({"policy": {"type": "dict", "required": True}})
+    SPEC: ClassVar[dict] = {"policy": {"type": "dict", "required": True}}
+
+    def act(self, options: dict, task_vars: Any) -> dict:
         host, policy = task_vars["inventory_hostname"], options["policy"]
         variables = inventory.backup_variables(task_vars["hostvars"][host], host)
         path = runs.ledger_path(policy["state_dir"])
-        try:
-            # In check mode on a new site there is no ledger yet.
-            ledger = None if self._task.check_mode and not path.exists() else Ledger.open(path)
-            try:
-                return {**result, **self._deploy(policy["servers"][host], variables, host, ledger, task_vars)}
-            finally:
-                if ledger:
-                    ledger.close()
-        except LedgerError as error:
-            raise AnsibleActionFail(str(error)) from None
+        # In check mode on a new site there is no ledger yet.
+        with contextlib.nullcontext() if self._task.check_mode and not path.exists() else Ledger.open(path) as ledger:
+            return self._deploy(policy, variables, host, ledger, task_vars)
 
-    def _deploy(self, server: dict, variables: dict, host: str, ledger: Ledger | None, task_vars: dict) -> dict:
+    def _deploy(self, policy: dict, variables: dict, host: str, ledger: Ledger | None, task_vars: dict) -> dict:
+        server, say = policy["servers"][host], Speaker(policy["language"])
         changed, pinned_ids, primary = False, {}, None
         for name in sorted(server["repositories"], key=lambda one: one != "primary"):
             pinned = ledger.pinned_repository(host, name) if ledger else None
@@ -47,8 +39,8 @@ class ActionModule(ActionBase):
             module = {key: value for key, value in arguments.items() if key not in ("repository_name", "location")}
             found = self._execute_module(module_name="sicekat.backup.repository", module_args=module, task_vars=task_vars)
             if found.get("failed") or found.get("unreachable"):
-                hidden = [arguments["password"]]
-                return {"failed": True, "unreachable": found.get("unreachable", False), "msg": f"{name}: {module_failure(found, hidden)}"}
+                text = say.message(found["message"]) if found.get("message") else module_failure(found, [arguments["password"]])
+                return {"failed": True, "unreachable": found.get("unreachable", False), "msg": f"{name}: {text}"}
             changed |= bool(found["changed"])
             pinned_ids[name] = found["repository_id"]
             if ledger and not self._task.check_mode and (pinned or {}).get("repository_id") != found["repository_id"]:

@@ -9,61 +9,50 @@ It is a task and not a callback, because Ansible ignores what a callback raises.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
 from ansible_collections.sicekat.backup.plugins.plugin_utils import runs
-from ansible_collections.sicekat.backup.plugins.plugin_utils.control import Speaker
+from ansible_collections.sicekat.backup.plugins.plugin_utils.control import ControlAction, Speaker
 from ansible_collections.sicekat.backup.plugins.plugin_utils.documentation import Archive, not_green
-from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger, LedgerError
+from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControlAction):
     """Runs on the control node only, without a connection to any host."""
 
     _requires_connection = False
 
-    def run(self, tmp: Any = None, task_vars: Any = None) -> dict:
-        result = super().run(tmp, task_vars)
-        _valid, options = self.validate_argument_spec({"run": {"type": "dict", "required": True}})
+    SPEC: ClassVar[dict] = {"run": {"type": "dict", "required": True}}
+
+    def act(self, options: dict, task_vars: Any) -> dict:
         run = options["run"]
         if "owing" in run:
-            result.update(changed=False, msg=Speaker(run["language"])("gate_check_mode", expected=run["expected"]))
-            return result
+            return {"changed": False, "msg": Speaker(run["language"])("gate_check_mode", expected=run["expected"])}
         if not run.get("run_id"):
             raise AnsibleActionFail(Speaker("id")("run_not_opened"))
         say = Speaker(run["language"])
-        try:
-            with Ledger.open(runs.ledger_path(run["state_dir"])) as ledger:
-                checklist, files, trouble = self._settle(ledger, run, say)
-        except LedgerError as error:
-            raise AnsibleActionFail(str(error)) from None
-        lines = self._lines(checklist, say) + trouble
+        with Ledger.open(runs.ledger_path(run["state_dir"])) as ledger:
+            checklist, files, trouble = self._settle(ledger, run, say)
         counts = checklist["counts"]
         green = not trouble and counts["expected"] > 0 and counts["success"] == counts["expected"] == run["expected"]
         params = {"form_number": run["form_number"], "expected": counts["expected"], "success": counts["success"], "overall": checklist["overall"]}
         head = say("gate_passed" if green else "gate_failed", path=files.get("html", run["state_dir"]), **params)
-        result.update(
-            changed=True,
-            failed=not green,
-            overall=checklist["overall"],
-            counts=counts,
-            files={kind: str(path) for kind, path in files.items()},
-            msg="\n".join([head, *lines]),
-        )
+        lines = [head, *self._lines(checklist, say), *trouble]
         if green:
-            Display().display(result["msg"], color=C.COLOR_OK if not lines else C.COLOR_WARN)
-        return result
+            # A task that ends well shows nothing of its result; what --limit left out must be read all the same.
+            Display().display("\n".join(lines), color=C.COLOR_OK if len(lines) == 1 else C.COLOR_WARN)
+        shown = {kind: str(path) for kind, path in files.items()}
+        return {"changed": True, "failed": not green, "overall": checklist["overall"], "counts": counts, "files": shown, "msg": "\n".join(lines)}
 
     def _settle(self, ledger: Ledger, run: dict, say: Speaker) -> tuple[dict, dict[str, Path], list[str]]:
         """Closes the run and writes its documents; returns (checklist, files, what went wrong with them)."""
         moment = record.utc_now()
-        archive = Archive(ledger, Path(run["state_dir"]))
+        archive = Archive(ledger, Path(run["state_dir"]), complete=False)
         stored = {**ledger.run(run["run_id"]), "closed": {"closed_at": record.to_text(moment), "ledger": ledger.head()}}
         checklist = archive.checklist(stored)
         ledger.close_run(run["run_id"], {**stored["closed"], "overall": checklist["overall"], "counts": checklist["counts"]})
@@ -75,7 +64,8 @@ class ActionModule(ActionBase):
             trouble.append(say("gate_not_recorded", expected=stored["expected"], found=len(checklist["rows"])))
         try:
             files = archive.write_checklist(checklist)
-            archive.write_index(policy, stored["policy_digest"], moment)
+            index, _path = archive.write_index(policy, stored["policy_digest"], moment)
+            trouble += [say("report_ledger_unsound", detail=say.message(problem.what)) for problem in index["ledger"]["problems"]]
         except (OSError, ImportError) as error:
             trouble.append(say("gate_documents", form_number=stored["form_number"], detail=str(error)))
         return checklist, files, trouble

@@ -6,33 +6,32 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible import context
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 from ansible.release import __version__ as ansible_version
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
 from ansible_collections.sicekat.backup.plugins.plugin_utils import inventory, obligations, runs
-from ansible_collections.sicekat.backup.plugins.plugin_utils.control import Speaker
-from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger, LedgerError
+from ansible_collections.sicekat.backup.plugins.plugin_utils.control import ControlAction, Speaker
+from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger
 from ansible_collections.sicekat.backup.plugins.plugin_utils.version import collection_version
 
 CYCLES = (*record.CYCLES, "restore")
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControlAction):
     """Runs on the control node only, without a connection to any host."""
 
     _requires_connection = False
 
-    def run(self, tmp: Any = None, task_vars: Any = None) -> dict:
-        result = super().run(tmp, task_vars)
-        _valid, options = self.validate_argument_spec({
-            "cycle": {"type": "str", "required": True, "choices": list(CYCLES)},
-            "restore": {"type": "dict", "options": {key: {"type": "str", "default": ""} for key in ("server", "dataset", "snapshot", "target")}},
-        })  # fmt: skip
+    SPEC: ClassVar[dict] = {
+        "cycle": {"type": "str", "required": True, "choices": list(CYCLES)},
+        "restore": {"type": "dict", "options": {key: {"type": "str", "default": ""} for key in ("server", "dataset", "snapshot", "target")}},
+    }
+
+    def act(self, options: dict, task_vars: Any) -> dict:
         cycle = options["cycle"]
         policy = inventory.resolve_policy(task_vars)
         say = Speaker(policy["language"])
@@ -54,18 +53,13 @@ class ActionModule(ActionBase):
         run = runs.plan(policy, cycle, moment, servers, os.getppid(), extra)
         if cycle == "restore":
             run["left_out"] = []
-        result.update(changed=True, cycle=cycle, state_dir=policy["state_dir"], language=policy["language"], servers=servers, expected=len(owing), run_id=None)
+        common = {"changed": True, "cycle": cycle, "state_dir": policy["state_dir"], "language": policy["language"], "expected": len(owing)}
         if self._task.check_mode:
-            result.update(policy=policy, owing=[list(one) for one in owing], run=run)
-            return result
-        try:
-            with Ledger.open(runs.ledger_path(policy["state_dir"]), create=True) as ledger:
-                result["swept"] = runs.sweep(ledger)
-                stored = runs.open_run(ledger, policy, run, owing)
-        except LedgerError as error:
-            raise AnsibleActionFail(str(error)) from None
-        result.update(run_id=stored["run_id"], form_number=stored["form_number"], period=stored["period"])
-        return result
+            return {**common, "run_id": None, "policy": policy, "owing": [list(one) for one in owing], "run": run}
+        with Ledger.open(runs.ledger_path(policy["state_dir"]), create=True) as ledger:
+            swept = runs.sweep(ledger)
+            stored = runs.open_run(ledger, policy, run, owing)
+        return {**common, "swept": swept, **{key: stored[key] for key in ("run_id", "form_number", "period")}}
 
 
 def _selection() -> dict:

@@ -6,61 +6,53 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 
 from ansible_collections.sicekat.backup.plugins.module_utils.workspace import replace_file
 from ansible_collections.sicekat.backup.plugins.plugin_utils import inventory, performing, runs
-from ansible_collections.sicekat.backup.plugins.plugin_utils.control import Speaker, module_failure, repository_arguments
-from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger, LedgerError
+from ansible_collections.sicekat.backup.plugins.plugin_utils.control import ControlAction, Speaker, module_failure, repository_arguments
+from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger
 from ansible_collections.sicekat.backup.plugins.plugin_utils.progress import Watch
 
 STEPS = ("backup", "integrity_check", "restore_test", "restore")
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControlAction):
     """The password of a repository is derived here and goes into the module's arguments only, never into the task's."""
 
-    def run(self, tmp: Any = None, task_vars: Any = None) -> dict:
-        result = super().run(tmp, task_vars)
-        _valid, options = self.validate_argument_spec({
-            "run": {"type": "dict", "required": True}, "step": {"type": "str", "required": True, "choices": list(STEPS)},
-        })  # fmt: skip
+    SPEC: ClassVar[dict] = {"run": {"type": "dict", "required": True}, "step": {"type": "str", "required": True, "choices": list(STEPS)}}
+
+    def act(self, options: dict, task_vars: Any) -> dict:
         run, step, host = options["run"], options["step"], task_vars["inventory_hostname"]
         if "owing" in run:
-            return self._rehearse(result, run, step, host, task_vars)
+            return self._rehearse(run, step, host, task_vars)
         if not run.get("run_id"):
             raise AnsibleActionFail(Speaker("id")("run_not_opened"))
-        try:
-            with Ledger.open(runs.ledger_path(run["state_dir"])) as ledger:
-                opened = [one for one in ledger.open_records(run["run_id"]) if one["server"] == host and one["kind"] == step]
-                if not opened:
-                    result.update(skipped=True)
-                    return result
-                stored = ledger.run(run["run_id"])
-                policy = next(entry.data["policy"] for entry in ledger.policies() if entry.data["digest"] == stored["policy_digest"])
-                subject, hidden = self._subject(policy, host, task_vars, ledger, stored.get("restore") or {})
-                plan = list(performing.calls(step, subject, opened, ledger))
-        except LedgerError as error:
-            raise AnsibleActionFail(str(error)) from None
+        with Ledger.open(runs.ledger_path(run["state_dir"])) as ledger:
+            opened = [one for one in ledger.open_records(run["run_id"]) if one["server"] == host and one["kind"] == step]
+            if not opened:
+                return {"skipped": True}
+            stored = ledger.run(run["run_id"])
+            policy = next(entry.data["policy"] for entry in ledger.policies() if entry.data["digest"] == stored["policy_digest"])
+            subject, hidden = self._subject(policy, host, task_vars, ledger, stored.get("restore") or {})
+            plan = list(performing.calls(step, subject, opened, ledger))
         closed, changed = [], False
         for call in plan:
             if isinstance(call, dict):
                 closed.append(call)
                 continue
-            outcome = self._call(call, subject, hidden, task_vars, run["run_id"])
+            outcome = self._call(call, subject, task_vars, run["run_id"])
             if outcome.get("unreachable"):
-                return {**result, **outcome}
+                return {**outcome, "records": closed}
             changed |= bool(outcome.get("changed"))
             closed += self._close(call, outcome, hidden, subject.state_dir)
         bad = [one for one in closed if one["outcome"] != "success"]
-        result.update(changed=changed, run_id=run["run_id"], records=closed, failed=bool(bad))
         say = Speaker(run["language"])
         names = {one["record_id"]: one["dataset"] or one["repository"] for one in opened}
-        result["msg"] = " ".join(f"{names[one['record_id']]}: {one['outcome']}. " + " ".join(say.message(text) for text in one["messages"]) for one in bad)
-        return result
+        lines = [f"{names[one['record_id']]}: {one['outcome']}. " + " ".join(say.message(text) for text in one["messages"]) for one in bad]
+        return {"changed": changed, "failed": bool(bad), "run_id": run["run_id"], "records": closed, "msg": "\n".join(lines)}
 
     def _subject(self, policy: dict, host: str, task_vars: dict, ledger: Ledger | None, restore: dict) -> tuple[performing.Subject, list[str]]:
         """Returns the Subject of a host, and the secrets that no message may hold."""
@@ -75,7 +67,7 @@ class ActionModule(ActionBase):
 
         return performing.Subject(host, policy["state_dir"], server, repository, restore), hidden
 
-    def _call(self, call: performing.Call, subject: performing.Subject, hidden: list[str], task_vars: dict, run_id: str) -> dict:
+    def _call(self, call: performing.Call, subject: performing.Subject, task_vars: dict, run_id: str) -> dict:
         arguments = dict(call.arguments)
         if call.module != "integrity_check" and self._connection.transport == "local":
             arguments["progress"] = f"{subject.server['server_dir']}/progress-{run_id}.json"
@@ -94,7 +86,7 @@ class ActionModule(ActionBase):
         crashed = runs.abandoned("", "failed", "internal", detail=module_failure(outcome, hidden))
         return [performing.close(one, given.get(one["record_id"], crashed)) for one in call.opened]
 
-    def _rehearse(self, result: dict, run: dict, step: str, host: str, task_vars: dict) -> dict:
+    def _rehearse(self, run: dict, step: str, host: str, task_vars: dict) -> dict:
         """Check mode: lets the modules look at sources and repositories, and writes nothing."""
         opened = [
             {"record_id": "check", "cycle": run["cycle"], "dataset": dataset, "repository": repository, "rto_s": None}
@@ -102,8 +94,7 @@ class ActionModule(ActionBase):
             if (server, kind) == (host, step)
         ]
         if not opened:
-            result.update(skipped=True)
-            return result
+            return {"skipped": True}
         path = runs.ledger_path(run["state_dir"])
         ledger = Ledger.open(path) if path.exists() else None
         try:
@@ -116,11 +107,10 @@ class ActionModule(ActionBase):
                     continue
                 outcome = self._execute_module(module_name=f"sicekat.backup.{call.module}", module_args=call.arguments, task_vars=task_vars)
                 if outcome.get("unreachable"):
-                    return {**result, **outcome}
+                    return outcome
                 changed |= bool(outcome.get("changed"))
                 problems += [say.message(text) for text in outcome["problems"]] if "problems" in outcome else [module_failure(outcome, hidden)]
         finally:
             if ledger:
                 ledger.close()
-        result.update(changed=changed, problems=problems, failed=bool(problems), msg=" ".join(problems))
-        return result
+        return {"changed": changed, "problems": problems, "failed": bool(problems), "msg": " ".join(problems)}

@@ -59,6 +59,7 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         if self._ledger is not None and result.task.action == _PERFORM:
+            self._close(result.result.get("records") or ())
             self._abandon(result, "unreachable", "unreachable")
 
     def _close(self, records: Any) -> None:

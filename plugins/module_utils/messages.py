@@ -13,16 +13,14 @@ from __future__ import annotations
 
 MESSAGES = {
     "source_missing": (
-        "Source path {path} does not exist on the server. Nothing was backed up for this data set. Mount or restore the path, or "
-        "correct the inventory."
+        "Source path {path} does not exist on the server. Nothing was backed up for this data set. Mount or restore the path, or correct the inventory."
     ),
     "source_empty": (
         "Source {path} holds no file. Nothing was backed up, because an empty source is usually a disk that is not mounted. Set "
         "allow_empty: true if it may be empty."
     ),
     "sentinel_missing": (
-        "Sentinel file {path} does not exist, so the disk is probably not mounted. Nothing was backed up. Mount the disk and run "
-        "the cycle again."
+        "Sentinel file {path} does not exist, so the disk is probably not mounted. Nothing was backed up. Mount the disk and run the cycle again."
     ),
     "source_unreadable": (
         "{count} item(s) could not be read and are missing from the backup. See the list of errors, correct the permissions or "
@@ -35,24 +33,17 @@ MESSAGES = {
     "source_database_empty": "The database {path} has no table. Nothing was backed up, because this is usually the wrong file. Correct the inventory.",
     "source_no_sqlite": "The server's Python has no sqlite3 module, so {path} cannot be read. Nothing was backed up. Install the module.",
     "repository_missing": (
-        "There is no repository at {repository}. Nothing was backed up. A cycle never creates one: find out where the storage "
-        "went, then run site.yml."
+        "There is no repository at {repository}. Nothing was backed up. A cycle never creates one: find out where the storage went, then run site.yml."
     ),
     "repository_replaced": (
         "The repository at {repository} has the identity {found}, but {expected} was pinned at deployment. Nothing was written. "
         "Find out who replaced the storage."
     ),
     "repository_unpinned": "No repository was deployed for this server. Run site.yml first.",
-    "repository_locked": (
-        "The repository is locked by {holder}. Nothing was done. Wait for that process to end, or examine it, and run again."
-    ),
-    "repository_damaged": (
-        "The repository is damaged: {detail}. Data may not be restorable. Keep the storage as it is and make a new backup "
-        "elsewhere."
-    ),
+    "repository_locked": ("The repository is locked by {holder}. Nothing was done. Wait for that process to end, or examine it, and run again."),
+    "repository_damaged": ("The repository is damaged: {detail}. Data may not be restorable. Keep the storage as it is and make a new backup elsewhere."),
     "wrong_password": (
-        "The password does not open the repository at {repository}. Nothing was done. Check backup_master_secret and the keys of "
-        "the repository."
+        "The password does not open the repository at {repository}. Nothing was done. Check backup_master_secret and the keys of the repository."
     ),
     "no_space": "There is no space left where {place} lies. The backup is incomplete and does not count. Free or add space and run again.",
     "network": "The repository could not be reached: {detail}. Nothing was stored. Check the network and the repository server.",
@@ -65,9 +56,7 @@ MESSAGES = {
     "snapshot_missing": "Snapshot {snapshot} is not in the repository. Nothing was restored.",
     "no_snapshot": "There is no successful backup of this data set to restore. Run a backup cycle first.",
     "nothing_restored": "The restore brought back no file at all. The backup is not proved.",
-    "restored_differs": (
-        "{count} item(s) that were restored differ from what was backed up. See the list of errors. Do not rely on this snapshot."
-    ),
+    "restored_differs": ("{count} item(s) that were restored differ from what was backed up. See the list of errors. Do not rely on this snapshot."),
     "no_evidence_snapshot": "restic reported no snapshot. Without this evidence the run does not count. Run the cycle again.",
     "no_evidence_manifest": "The manifest of the backup is missing or was altered. Without this evidence the run does not count. Make a new backup.",
     "no_evidence_canary": "The canary file of this backup is not in the snapshot. Without this evidence the run does not count. Make a new backup.",
@@ -85,8 +74,7 @@ MESSAGES = {
     "lock_cleared": "A stale lock of a process of ours that no longer runs ({holder}) was removed once.",
     "scratch_removed": "{count} scratch directory(ies) that an interrupted run left behind were removed.",
     "integrity_failed": (
-        "The integrity check found {count} error(s) in the repository. Data may not be restorable. Keep the storage as it is and "
-        "make a new backup elsewhere."
+        "The integrity check found {count} error(s) in the repository. Data may not be restorable. Keep the storage as it is and make a new backup elsewhere."
     ),
     "changed_during_backup": "{count} file(s) of the sample changed while they were backed up and could not be compared.",
     "proof_failed": "The restored database is not sound: {detail}. Do not rely on this snapshot.",

@@ -9,9 +9,14 @@ Note that this plugin util is private to the collection.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.plugins.action import ActionBase
 
 from ansible_collections.sicekat.backup.plugins.module_utils.restic_errors import redact
 from ansible_collections.sicekat.backup.plugins.plugin_utils import secrets
+from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger_schema import LedgerError
 
 
 class Speaker:
@@ -30,6 +35,28 @@ class Speaker:
         from ansible_collections.sicekat.backup.plugins.plugin_utils import catalogue
 
         return catalogue.translator(self._language).message(message)
+
+
+class ControlAction(ActionBase):
+    """An action whose failures are one message and no traceback. Subclasses give SPEC and `act`."""
+
+    SPEC: ClassVar[dict] = {}
+
+    def run(self, tmp: Any = None, task_vars: Any = None) -> dict:
+        result = super().run(tmp, task_vars)
+        _valid, options = self.validate_argument_spec(self.SPEC)
+        try:
+            return {**result, **self.act(options, task_vars)}
+        except AnsibleConnectionFailure:
+            raise  # a server that cannot be reached is not a failure of ours
+        except LedgerError as error:
+            return {**result, "failed": True, "msg": Speaker("id").message(error.message)}
+        except AnsibleError as error:
+            return {**result, "failed": True, "msg": error.message}
+
+    def act(self, options: dict, task_vars: Mapping) -> dict:
+        """Does the work and returns the result; raises AnsibleError or LedgerError."""
+        raise NotImplementedError
 
 
 def repository_arguments(variables: Mapping, server: Mapping, host: str, name: str, pinned: Mapping | None) -> dict:

@@ -16,19 +16,36 @@ from ansible_collections.sicekat.backup.plugins.module_utils import record
 from ansible_collections.sicekat.backup.plugins.plugin_utils import assessment, documents
 from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger
 
+# The gate reads this far back, so that its cost does not grow with the age of the ledger; report.yml reads everything.
+_RECENT = datetime.timedelta(days=40)
+
 
 class Archive:
-    """The ledger read once, and the documents of a state directory."""
+    """The ledger read once, and the documents of a state directory.
 
-    def __init__(self, ledger: Ledger, state_dir: Path) -> None:
+    complete: read every record ever written, not only the recent ones and the newest of each kind for each data set.
+    """
+
+    def __init__(self, ledger: Ledger, state_dir: Path, complete: bool) -> None:
         self.ledger = ledger
         self.state_dir = state_dir
-        self.records = list(ledger.records())
         self.runs = ledger.runs()
         self._policies = {entry.data["digest"]: entry.data["policy"] for entry in ledger.policies()}
+        self.records = list(ledger.records()) if complete else self._recent()
         self._by_run: dict[str, list[dict]] = {}
         for one in self.records:
             self._by_run.setdefault(one["run_id"], []).append(one)
+
+    def _recent(self) -> list[dict]:
+        recent = list(self.ledger.records(since=record.to_text(record.utc_now() - _RECENT)))
+        known = {one["record_id"] for one in recent}
+        newest = list(self._policies.values())[-1]
+        older = []
+        for name, server in newest["servers"].items():
+            for dataset in ("", *(dataset["name"] for dataset in server["datasets"])):
+                found = (self.ledger.latest(kind, name, dataset) for kind in record.KINDS)
+                older += [one for one in found if one is not None and one["record_id"] not in known]
+        return sorted(older, key=lambda one: one["opened_at"]) + recent
 
     def policy(self, digest: str) -> dict:
         """Returns a policy that the ledger holds."""
@@ -58,19 +75,21 @@ class Archive:
             "schema": "sicekat.index/1", "generated_at": record.to_text(moment), "policy_digest": digest,
             **{key: policy[key] for key in ("language", "timezone", "agency")},
             **assessment.index(policy, in_force, self.records, moment),
-            "checklists": [self._listed(run) for run in reversed(self.runs)],
+            "checklists": [self._listed(run) for run in reversed(self.runs) if run["closed"]],
             "records": self.records,
             "ledger": {**self.ledger.head(), "problems": self.ledger.verify()},
         }  # fmt: skip
         return index, documents.write_index(index, self.state_dir / "reports")["html"]
 
     def _listed(self, run: Mapping) -> dict:
-        checklist = self.checklist(run)
-        stem = f"../checklists/{run['period']}/{run['form_number'].replace('/', '-')}"
+        """Returns the index's entry of a closed run; the checklist of a run that was swept up is written here."""
+        stem = run["form_number"].replace("/", "-")
+        if run["run_id"] in self._by_run and not (self.state_dir / "checklists" / run["period"] / f"{stem}.pdf").exists():
+            self.write_checklist(self.checklist(run))
         return {
-            "number": run["form_number"], "code": checklist["form"]["code"],
-            **{key: checklist[key] for key in ("cycle", "period", "overall", "counts")}, "opened_at": run["opened_at"],
-            "files": {suffix: f"{stem}.{suffix}" for suffix in ("json", "html", "pdf")},
+            "number": run["form_number"], "code": assessment.FORMS[run["cycle"]],
+            **{key: run[key] for key in ("cycle", "period", "opened_at")}, **{key: run["closed"][key] for key in ("overall", "counts")},
+            "files": {suffix: f"../checklists/{run['period']}/{stem}.{suffix}" for suffix in ("json", "html", "pdf")},
         }  # fmt: skip
 
 

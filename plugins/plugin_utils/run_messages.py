@@ -11,8 +11,7 @@ from __future__ import annotations
 RUN_MESSAGES: dict[str, str] = {
     # Before anything runs
     "run_no_servers": (
-        "No server with backup_datasets takes part in this run, so nothing would be backed up and nothing proved. Check the "
-        "inventory and --limit."
+        "No server with backup_datasets takes part in this run, so nothing would be backed up and nothing proved. Check the inventory and --limit."
     ),
     "run_cycle_disabled": "The cycle {cycle} is switched off in backup_cycles. Nothing was done.",
     "run_not_opened": (
@@ -20,20 +19,14 @@ RUN_MESSAGES: dict[str, str] = {
         "beginning, without --start-at-task."
     ),
     "run_variable_unreadable": "Host {host}: {variable} cannot be read: {detail}",
-    "restore_unknown_server": (
-        "Server {server} is not in the inventory or has no backup_datasets; known: {known}. Name it with -e restore_server=NAME."
-    ),
+    "restore_unknown_server": ("Server {server} is not in the inventory or has no backup_datasets; known: {known}. Name it with -e restore_server=NAME."),
     "restore_unknown_dataset": "Server {server} has no data set {dataset}; known: {known}. Name it with -e restore_dataset=NAME.",
     "restore_unknown_snapshot": (
-        "No successful backup of data set {dataset} of server {server} has the snapshot {snapshot}. Known snapshots stand in the "
-        "checklists."
+        "No successful backup of data set {dataset} of server {server} has the snapshot {snapshot}. Known snapshots stand in the checklists."
     ),
     # The gate
     "gate_passed": "{form_number}: every one of the {expected} record(s) is a proved success.",
-    "gate_failed": (
-        "{form_number} is not green ({overall}): {success} of {expected} record(s) are proved successes. The details stand in "
-        "{path}"
-    ),
+    "gate_failed": ("{form_number} is not green ({overall}): {success} of {expected} record(s) are proved successes. The details stand in {path}"),
     "gate_row": "{server} / {subject} [{kind}]: {outcome}. {detail}",
     "gate_recorder": (
         "{count} record(s) are still open: the recorder (callback sicekat.backup.checklist) was not loaded, or its work was "
@@ -42,14 +35,10 @@ RUN_MESSAGES: dict[str, str] = {
     "gate_left_out": "{count} record(s) of servers that --limit left out have no evidence in this period: {names}",
     "gate_check_mode": "Check mode: nothing was backed up and nothing recorded. {expected} record(s) would be opened.",
     "gate_documents": (
-        "The documents of {form_number} could not be written: {detail}. The records are safe in the ledger. Remove the cause and "
-        "run report.yml."
+        "The documents of {form_number} could not be written: {detail}. The records are safe in the ledger. Remove the cause and run report.yml."
     ),
     "gate_not_recorded": "Of {expected} record(s) that this run owes, the ledger holds {found}.",
-    "report_written": (
-        "Status: {green} green, {red} red, {unknown} without complete evidence; {missed} obligation(s) missed or failed. See "
-        "{path}"
-    ),
+    "report_written": ("Status: {green} green, {red} red, {unknown} without complete evidence; {missed} obligation(s) missed or failed. See {path}"),
     "report_ledger_unsound": "The ledger is not sound: {detail}. Its records cannot be relied on. Keep the file as evidence.",
     # Reasons of a status
     "status_backup": "The newest {cycle} backup is not a success: {outcome}.",

@@ -8,6 +8,7 @@ Note that this plugin util is private to the collection.
 
 from __future__ import annotations
 
+import collections
 import datetime
 import getpass
 import platform
@@ -76,7 +77,11 @@ def sweep(ledger: Ledger) -> int:
             closed += 1
     for run in runs.values():
         if run["closed"] is None and processes.is_dead(run["process"]):
-            ledger.close_run(run["run_id"], {"overall": "failed", "swept": True, "closed_at": record.to_text(record.utc_now()), "ledger": ledger.head()})
+            outcomes = collections.Counter(one["outcome"] for one in ledger.records(run_id=run["run_id"]))
+            counts = {name: outcomes[name] for name in ("success", "partial", "failed", "aborted", "unreachable")}
+            counts.update(expected=run["expected"], open=0, not_covered=len(run["left_out"]))
+            closing = {"closed_at": record.to_text(record.utc_now()), "ledger": ledger.head(), "overall": "failed", "counts": counts, "swept": True}
+            ledger.close_run(run["run_id"], closing)
     return closed
 
 

@@ -38,7 +38,7 @@ class Site:
     def __init__(self, root: Path, restic: str) -> None:
         self.root = root
         self.data = root / "data"
-        self.data.mkdir()
+        self.data.mkdir(parents=True)
         for number in range(20):
             (self.data / f"surat {number:02}.txt").write_text(f"isi surat {number}\n" * (number + 1), encoding="utf-8")
         self.primary = root / "repositories" / "primary"
@@ -142,7 +142,7 @@ def any_site(tmp_path: Path, deployments: Callable[[str], Path]) -> Site:
 @pytest.fixture
 def bare_site(tmp_path: Path) -> Site:
     """A site where nothing was deployed yet."""
-    return Site(tmp_path, str(ROOT / ".cache/restic/restic-bookworm"))
+    return Site(tmp_path / "bare", str(ROOT / ".cache/restic/restic-bookworm"))
 
 
 @pytest.fixture

@@ -193,16 +193,15 @@ def _newest(records: Sequence[Mapping], key: str) -> list[Mapping]:
 
 
 def _unproved_backups(backups: Sequence[Mapping]) -> list[Mapping]:
-    """Returns the newest backup of each cycle that is no success and that no later success of at least its extent proved wrong."""
+    """Returns for each cycle the backup that is no success and that no later success of at least its extent (in order of opening) clears."""
     extent = {"daily": 0, "weekly": 1, "monthly": 1}
-    return [
-        one
-        for one in _newest(backups, "cycle")
-        if one["outcome"] != "success"
-        and not any(
-            later["outcome"] == "success" and later["opened_at"] >= one["opened_at"] and extent[later["cycle"]] >= extent[one["cycle"]] for later in backups
-        )
-    ]
+    open_to_doubt: dict[str, Mapping] = {}
+    for one in backups:
+        if one["outcome"] == "success":
+            open_to_doubt = {cycle: bad for cycle, bad in open_to_doubt.items() if extent[cycle] > extent[one["cycle"]]}
+        else:
+            open_to_doubt[one["cycle"]] = one
+    return list(open_to_doubt.values())
 
 
 def _made_up_for(missed: Mapping, by_subject: Mapping) -> bool:

@@ -23,7 +23,7 @@ _RECENT = datetime.timedelta(days=40)
 class Archive:
     """The ledger read once, and the documents of a state directory.
 
-    complete: read every record ever written, not only the recent ones and the newest of each kind for each data set.
+    complete: read every record ever written, not only the recent ones and, from before, the newest of each kind.
     """
 
     def __init__(self, ledger: Ledger, state_dir: Path, complete: bool) -> None:
@@ -37,15 +37,8 @@ class Archive:
             self._by_run.setdefault(one["run_id"], []).append(one)
 
     def _recent(self) -> list[dict]:
-        recent = list(self.ledger.records(since=record.to_text(record.utc_now() - _RECENT)))
-        known = {one["record_id"] for one in recent}
-        newest = list(self._policies.values())[-1]
-        older = []
-        for name, server in newest["servers"].items():
-            for dataset in ("", *(dataset["name"] for dataset in server["datasets"])):
-                found = (self.ledger.latest(kind, name, dataset) for kind in record.KINDS)
-                older += [one for one in found if one is not None and one["record_id"] not in known]
-        return sorted(older, key=lambda one: one["opened_at"]) + recent
+        since = record.to_text(record.utc_now() - _RECENT)
+        return [*self.ledger.newest_before(since), *self.ledger.records(since=since)]
 
     def policy(self, digest: str) -> dict:
         """Returns a policy that the ledger holds."""

@@ -166,6 +166,12 @@ class Ledger:
         row = self._row(query, {"kind": kind, "server": server, "dataset": dataset, "outcome": outcome})
         return _merged(row) if row else None
 
+    def newest_before(self, moment_text: str) -> Iterator[dict]:
+        """Yields, in order of opening, the record opened last before a moment for each server, kind, data set, cycle and repository."""
+        where = """seq IN (SELECT max(seq) FROM entries WHERE kind = 'record_opened' AND at < :before
+            GROUP BY server, record_kind, dataset, repository, json_extract(body, '$.data.cycle'))"""
+        return map(_merged, self._rows(_RECORDS, where, {"before": _utc(moment_text)}))
+
     def pinned_repository(self, server: str, repository: str) -> dict | None:
         """Returns the newest pin of a server's repository, or None if it was never deployed."""
         row = self._row(

@@ -410,3 +410,13 @@ def tamper(path: Path, *statements: str) -> None:
             connection.execute(statement)
     finally:
         connection.close()
+
+
+def test_the_newest_before_a_moment_is_given_for_each_cycle_apart(ledger):
+    ledger.open_run({**RUN, "run_id": "lama"}, "CB")
+    for number, cycle in enumerate(("daily", "weekly", "daily")):
+        ledger.open_record(
+            {"record_id": f"lama:{number}", "run_id": "lama", "kind": "backup", "server": "s", "dataset": "d", "cycle": cycle, "repository": "primary"}
+        )
+    assert [one["record_id"] for one in ledger.newest_before("2100-01-01T00:00:00Z")] == ["lama:1", "lama:2"]
+    assert list(ledger.newest_before("2000-01-01T00:00:00Z")) == []

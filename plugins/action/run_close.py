@@ -47,7 +47,7 @@ class ActionModule(ControlAction):
             # A task that ends well shows nothing of its result; what --limit left out must be read all the same.
             Display().display("\n".join(lines), color=C.COLOR_OK if len(lines) == 1 else C.COLOR_WARN)
         shown = {kind: str(path) for kind, path in files.items()}
-        return {"changed": True, "failed": not green, "overall": checklist["overall"], "counts": counts, "files": shown, "msg": "\n".join(lines)}
+        return {"changed": True, "failed": not green, "overall": checklist["overall"], "files": shown, "msg": "\n".join(lines)}
 
     def _settle(self, ledger: Ledger, run: dict, say: Speaker) -> tuple[dict, dict[str, Path], list[str]]:
         """Closes the run and writes its documents; returns (checklist, files, what went wrong with them)."""

@@ -44,7 +44,7 @@ class ActionModule(ControlAction):
         moment = record.utc_now()
         extra = {"collection_version": collection_version(), "ansible_version": ansible_version, "selection": _selection()}
         if cycle == "restore":
-            server, dataset = _restore_subject(policy, servers, options["restore"] or {}, say)
+            server, dataset = _restore_subject(policy, servers, options["restore"], say)
             servers, owing = [server], [(server, "restore", dataset, "primary")]
             extra["restore"] = {**options["restore"], "server": server, "dataset": dataset}
         else:
@@ -73,11 +73,17 @@ def _selection() -> dict:
 
 def _restore_subject(policy: dict, servers: list[str], restore: dict, say: Speaker) -> tuple[str, str]:
     """Returns (server, data set) of a restore; a single candidate need not be named."""
+    if not restore["target"]:
+        raise AnsibleActionFail(say("restore_target_unnamed"))
     server = restore["server"] or (servers[0] if len(servers) == 1 else "")
+    if not server:
+        raise AnsibleActionFail(say("restore_server_unnamed", known=", ".join(servers)))
     if server not in servers:
-        raise AnsibleActionFail(say("restore_unknown_server", server=server or "?", known=", ".join(servers)))
+        raise AnsibleActionFail(say("restore_unknown_server", server=server, known=", ".join(servers)))
     known = [dataset["name"] for dataset in policy["servers"][server]["datasets"]]
     dataset = restore["dataset"] or (known[0] if len(known) == 1 else "")
+    if not dataset:
+        raise AnsibleActionFail(say("restore_dataset_unnamed", server=server, known=", ".join(known)))
     if dataset not in known:
-        raise AnsibleActionFail(say("restore_unknown_dataset", server=server, dataset=dataset or "?", known=", ".join(known)))
+        raise AnsibleActionFail(say("restore_unknown_dataset", server=server, dataset=dataset, known=", ".join(known)))
     return server, dataset

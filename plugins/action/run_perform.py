@@ -51,8 +51,11 @@ class ActionModule(ControlAction):
         bad = [one for one in closed if one["outcome"] != "success"]
         say = Speaker(run["language"])
         names = {one["record_id"]: one["dataset"] or one["repository"] for one in opened}
-        lines = [f"{names[one['record_id']]}: {one['outcome']}. " + " ".join(say.message(text) for text in one["messages"]) for one in bad]
-        return {"changed": changed, "failed": bool(bad), "run_id": run["run_id"], "records": closed, "msg": "\n".join(lines)}
+        lines = [
+            say("gate_row", server=host, subject=names[one["record_id"]], kind=step, outcome=one["outcome"], detail=" ".join(map(say.message, one["messages"])))
+            for one in bad
+        ]
+        return {"changed": changed, "green": not bad, "records": closed, "msg": "\n".join(lines)}
 
     def _subject(self, policy: dict, host: str, task_vars: dict, ledger: Ledger | None, restore: dict) -> tuple[performing.Subject, list[str]]:
         """Returns the Subject of a host, and the secrets that no message may hold."""
@@ -113,4 +116,4 @@ class ActionModule(ControlAction):
         finally:
             if ledger:
                 ledger.close()
-        return {"changed": changed, "problems": problems, "failed": bool(problems), "msg": " ".join(problems)}
+        return {"changed": changed, "problems": problems, "green": not problems, "msg": " ".join(problems)}

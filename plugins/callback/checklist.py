@@ -51,11 +51,9 @@ class CallbackModule(CallbackBase):
             self._close(result.result.get("records") or ())
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
-        if result.task.action != _PERFORM or self._ledger is None:
-            return
-        self._close(result.result.get("records") or ())
-        # A step that failed without a record of its own leaves none open: what it did is not known.
-        self._abandon(result, "failed", "internal", code="internal_no_result")
+        # A step fails only where it has no record to show: what it did is not known.
+        if self._ledger is not None and result.task.action == _PERFORM:
+            self._abandon(result, "failed", "internal", code="internal_no_result")
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         if self._ledger is not None and result.task.action == _PERFORM:

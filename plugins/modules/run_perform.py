@@ -48,6 +48,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+green:
+  description: Whether every record of this host and step is a proved success.
+  returned: unless the step has nothing to do on this host
+  type: bool
 records:
   description: Closed records of this host.
   returned: not in check mode

@@ -66,7 +66,9 @@ def _backup(subject: Subject, opened: Sequence[Mapping]) -> Call:
 def _restore(kind: str, subject: Subject, opened: Mapping, ledger: Ledger | None) -> Call | dict:
     backup = newest_backup(ledger, subject.host, opened["dataset"], subject.restore.get("snapshot", "")) if ledger else None
     if backup is None:
-        return runs.abandoned(opened["record_id"], "failed", "snapshot_missing", code="no_snapshot")
+        asked = subject.restore.get("snapshot", "")
+        code = "snapshot_missing" if asked else "no_snapshot"
+        return runs.abandoned(opened["record_id"], "failed", "snapshot_missing", code=code, snapshot=asked)
     path = runs.manifest_path(subject.state_dir, backup["record_id"])
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))

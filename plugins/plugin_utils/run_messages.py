@@ -21,9 +21,9 @@ RUN_MESSAGES: dict[str, str] = {
     "run_variable_unreadable": "Host {host}: {variable} cannot be read: {detail}",
     "restore_unknown_server": ("Server {server} is not in the inventory or has no backup_datasets; known: {known}. Name it with -e restore_server=NAME."),
     "restore_unknown_dataset": "Server {server} has no data set {dataset}; known: {known}. Name it with -e restore_dataset=NAME.",
-    "restore_unknown_snapshot": (
-        "No successful backup of data set {dataset} of server {server} has the snapshot {snapshot}. Known snapshots stand in the checklists."
-    ),
+    "restore_server_unnamed": "Several servers take part in this restore: {known}. Name one with -e restore_server=NAME.",
+    "restore_dataset_unnamed": "Server {server} has several data sets: {known}. Name one with -e restore_dataset=NAME.",
+    "restore_target_unnamed": "No target was given. Name an empty or new directory on the server with -e restore_target=/absolute/path.",
     # The gate
     "gate_passed": "{form_number}: every one of the {expected} record(s) is a proved success.",
     "gate_failed": ("{form_number} is not green ({overall}): {success} of {expected} record(s) are proved successes. The details stand in {path}"),

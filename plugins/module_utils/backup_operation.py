@@ -23,6 +23,7 @@ from ansible_collections.sicekat.backup.plugins.module_utils import record
 from ansible_collections.sicekat.backup.plugins.module_utils.restic_errors import EXIT_PARTIAL, ResticError, item_of, redact, stderr_text
 from ansible_collections.sicekat.backup.plugins.module_utils.sources import source_for
 from ansible_collections.sicekat.backup.plugins.module_utils.sources.base import SourceError
+from ansible_collections.sicekat.backup.plugins.module_utils.workspace import os_failure
 
 _ERRORS_SHOWN = 100
 
@@ -77,6 +78,8 @@ def back_up(task, workspace, primary, archive=None):
             archive.require_identity()
     except ResticError as error:
         return {one["record_id"]: _refused(primary, started, error.cause, error.message, error.exit_code) for one in task.datasets}, {}
+    except OSError as error:
+        return {one["record_id"]: _refused(primary, started, *os_failure(error, workspace.root)) for one in task.datasets}, {}
     for dataset in task.datasets:
         closed[dataset["record_id"]], made[dataset["record_id"]] = _back_up_one(task, dataset, workspace, primary)
     taken = {record_id: one for record_id, one in closed.items() if one.get("snapshot_id")}
@@ -139,9 +142,7 @@ def _back_up_one(task, dataset, workspace, repository):
             hold.restic_died = error.cause in ("killed", "timeout")
             return _refused(repository, started, error.cause, error.message, error.exit_code), None
         except OSError as error:
-            cause = "no_space" if error.errno == 28 else "internal"
-            params = {"place": workspace.root} if cause == "no_space" else {"detail": "%s: %s" % (error.filename, error.strerror)}
-            return _refused(repository, started, cause, record.message(cause, **params)), None
+            return _refused(repository, started, *os_failure(error, workspace.root)), None
         finally:
             source.clean()
 

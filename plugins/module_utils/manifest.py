@@ -39,6 +39,11 @@ def engine_text(path):
     return path.decode("utf-8", "sicekat_each_byte")
 
 
+def as_bytes(path):
+    """Returns the bytes of a path that is UTF-8 text, whatever the locale is."""
+    return path.encode("utf-8", "surrogateescape")
+
+
 class Sampler:
     """Draws a uniform sample of the files that restic reports, without keeping them all.
 
@@ -65,7 +70,7 @@ class Sampler:
             self.canary_action = action
             return
         try:
-            modified = os.lstat(item).st_mtime_ns
+            modified = os.lstat(as_bytes(item)).st_mtime_ns
         except OSError:
             modified = None  # gone meanwhile, or a name that is not UTF-8
         if modified is not None and modified <= self._limit_ns and (self.newest_ns is None or modified > self.newest_ns):
@@ -88,7 +93,7 @@ def make(dataset, nonce, sampler, roots, evidence):
     chooser = random.Random(nonce)
     files = []
     for item in sampler.files:
-        described = describe(odd_names.get(item) if "\ufffd" in item else os.fsencode(item), chooser)
+        described = describe(odd_names.get(item) if "\ufffd" in item else as_bytes(item), chooser)
         if described:
             files.append(described)
     if sampler.size != "full" and len(links) > sampler.size:
@@ -151,7 +156,7 @@ def xattrs_of(path):
 def _look_around(roots):
     """Returns ({path as restic shows it: bytes} of names that are not UTF-8, [bytes of symbolic links]) below the roots."""
     odd_names, links = {}, []
-    pending = [os.fsencode(root) for root in roots]
+    pending = [as_bytes(root) for root in roots]
     while pending:
         try:
             entries = list(os.scandir(pending.pop()))

@@ -55,6 +55,7 @@ MESSAGES = {
     "snapshot_not_listed": "The repository does not list snapshot {snapshot} that the backup reported. The backup does not count.",
     "snapshot_missing": "Snapshot {snapshot} is not in the repository. Nothing was restored.",
     "no_snapshot": "There is no successful backup of this data set to restore. Run a backup cycle first.",
+    "kind_changed": "Data set {dataset} is now of kind {found}, but was backed up as {expected}. Make a new backup, then test that one.",
     "nothing_restored": "The restore brought back no file at all. The backup is not proved.",
     "restored_differs": ("{count} item(s) that were restored differ from what was backed up. See the list of errors. Do not rely on this snapshot."),
     "no_evidence_snapshot": "restic reported no snapshot. Without this evidence the run does not count. Run the cycle again.",

@@ -137,7 +137,7 @@ class Restic:
                 summary.update(event)
             return kind
 
-        data = b"".join(os.fsencode(path) + b"\0" for path in paths)
+        data = b"".join(path.encode("utf-8", "surrogateescape") + b"\0" for path in paths)
         output = self._with_lock_rule(arguments, limit=WORK_LIMIT_S, pipes={"paths": data}, take=take, allowed=(0, EXIT_PARTIAL))
         return summary, output
 
@@ -225,11 +225,11 @@ class Restic:
 
     def _run(self, arguments, limit, pipes, take, other):
         self.version()
-        pipes["repository"], pipes["password"] = os.fsencode(self.repository), self._password.encode()
+        pipes["repository"], pipes["password"] = self.repository.encode("utf-8", "surrogateescape"), self._password.encode()
         options = ["--repository-file", "{repository}", "--password-file", "{password}"]
         secrets = [self._password]
         if other is not None:
-            pipes["from_repository"], pipes["from_password"] = os.fsencode(other.repository), other._password.encode()
+            pipes["from_repository"], pipes["from_password"] = other.repository.encode("utf-8", "surrogateescape"), other._password.encode()
             options += ["--from-repository-file", "{from_repository}", "--from-password-file", "{from_password}"]
             secrets.append(other._password)
         options += ["--cache-dir", self._cache_dir] if self._cache_dir else ["--no-cache"]

@@ -18,6 +18,7 @@ from ansible_collections.sicekat.backup.plugins.module_utils import record
 from ansible_collections.sicekat.backup.plugins.module_utils.backup_operation import digest
 from ansible_collections.sicekat.backup.plugins.module_utils.restic_errors import ResticError
 from ansible_collections.sicekat.backup.plugins.module_utils.sources import source_for
+from ansible_collections.sicekat.backup.plugins.module_utils.workspace import os_failure
 
 
 class Refused(Exception):
@@ -55,20 +56,28 @@ class Job:
 def test_restore(job, workspace, repository, report):
     """Restores into a fresh scratch directory, proves the copy, removes it; returns the closed record."""
     messages = []
-    workspace.make()
-    swept = workspace.sweep_scratch()
-    if swept:
-        messages.append(record.message("scratch_removed", count=swept))
-    with workspace.scratch() as target:
-        return _bring_back(job, workspace, repository, target, report, messages, scratch=True)
+    try:
+        workspace.make()
+        swept = workspace.sweep_scratch()
+        if swept:
+            messages.append(record.message("scratch_removed", count=swept))
+        with workspace.scratch() as target:
+            return _bring_back(job, workspace, repository, target, report, messages, scratch=True)
+    except OSError as error:
+        refusal = Refused(*os_failure(error, workspace.root))
+        return _bring_back(job, workspace, repository, "", report, messages, scratch=True, refusal=refusal)
 
 
 def restore_to(job, workspace, repository, target, report):
     """Restores into a directory of the user's choice, which must be empty or new; returns the closed record."""
-    workspace.make()
-    refusal = refuse_target(target, workspace.root, job.places())
-    if refusal is None:
-        os.makedirs(target, mode=0o700, exist_ok=True)
+    message = refuse_target(target, workspace.root, job.places())
+    refusal = Refused("target_unusable", message) if message else None
+    try:
+        workspace.make()
+        if refusal is None:
+            os.makedirs(target, mode=0o700, exist_ok=True)
+    except OSError as error:
+        refusal = Refused(*os_failure(error, target))
     return _bring_back(job, workspace, repository, target, report, [], scratch=False, refusal=refusal)
 
 
@@ -104,7 +113,7 @@ def _bring_back(job, workspace, repository, target, report, messages, scratch, r
     database = "none"
     try:
         if refusal:
-            raise Refused("target_unusable", refusal)
+            raise refusal
         with clock.phase("prepare"):
             repository.require_identity()
             closed["engine"] = {"name": "restic", "version": repository.restic.version_text()}
@@ -123,11 +132,10 @@ def _bring_back(job, workspace, repository, target, report, messages, scratch, r
         closed.update(outcome="failed", cause=refused.cause)
         closed["messages"].append(refused.message)
     except OSError as error:
-        cause = "no_space" if error.errno == 28 else "internal"
-        params = {"place": target} if cause == "no_space" else {"detail": "%s: %s" % (error.filename, error.strerror)}
+        cause, message = os_failure(error, target)
         closed.update(outcome="failed", cause=cause)
-        closed["messages"].append(record.message(cause, **params))
-    if scratch:
+        closed["messages"].append(message)
+    if scratch and target:
         with clock.phase("clean"):
             shutil.rmtree(target, ignore_errors=True)
     finished = record.utc_now()

@@ -9,11 +9,14 @@ Note that this module util is private to the collection.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
 import shutil
 import tempfile
+
+from ansible_collections.sicekat.backup.plugins.module_utils import record
 
 _LOGS_KEPT = 400
 
@@ -103,6 +106,16 @@ def _remove_if_free(path):
         return 0
     finally:
         os.close(descriptor)
+
+
+def os_failure(error, place):
+    """Returns (cause, message) of a record for an OSError; place says where we worked when the error names no file."""
+    detail = record.printable("%s: %s" % (error.filename or place, error.strerror))
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "no_space", record.message("no_space", place=place)
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "permission", record.message("permission", detail=detail)
+    return "internal", record.message("internal", detail=detail)
 
 
 def replace_file(path, text):

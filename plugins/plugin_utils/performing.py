@@ -69,13 +69,17 @@ def _restore(kind: str, subject: Subject, opened: Mapping, ledger: Ledger | None
         asked = subject.restore.get("snapshot", "")
         code = "snapshot_missing" if asked else "no_snapshot"
         return runs.abandoned(opened["record_id"], "failed", "snapshot_missing", code=code, snapshot=asked)
+    dataset = dict(obligations.dataset_of(subject.server, opened["dataset"]))
+    if dataset["kind"] != backup["dataset_kind"]:
+        changed = {"dataset": dataset["name"], "found": dataset["kind"], "expected": backup["dataset_kind"]}
+        return runs.abandoned(opened["record_id"], "failed", "no_evidence", code="kind_changed", **changed)
     path = runs.manifest_path(subject.state_dir, backup["record_id"])
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         manifest = None  # the module finds that the evidence is missing
     arguments = {
-        **subject.repository("primary"), "dataset": dict(obligations.dataset_of(subject.server, opened["dataset"])),
+        **subject.repository("primary"), "dataset": dataset,
         "snapshot": backup["snapshot_id"], "backed_up_at": backup["started_at"], "manifest": manifest,
         "manifest_sha256": backup["manifest"]["sha256"], "size_bytes": backup["data_size_bytes"], "rto_s": opened["rto_s"],
         "full": subject.server["sample"] == "full",

@@ -9,6 +9,7 @@ import contextlib
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 from pathlib import Path
@@ -101,7 +102,7 @@ def test_repository_missing_is_never_created_again_by_a_cycle(site):
     failed(site, "failed", "repository_missing")
     assert not site.primary.exists()
     again = site.play("site")
-    assert again.code != 0 and "no repository" in again.text and not site.primary.exists()
+    assert again.code != 0 and str(site.primary) in again.text and not site.primary.exists()
     assert site.play("site", "-e", "backup_replace_repository=primary").code == 0
     assert site.play("daily").code == 0
 
@@ -289,3 +290,25 @@ def test_manifest_that_was_altered_proves_nothing(any_site):
 
 def test_restore_test_without_any_backup(any_site):
     failed(any_site, "failed", "snapshot_missing", "restore_test")
+
+
+def test_two_playbooks_at_once_keep_one_sound_chain(any_site):
+    (any_site.data / "besar").write_bytes(os.urandom(32 << 20))
+    commands = [any_site.command("daily") for _count in range(2)]
+    both = [subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for command in commands]
+    outputs = [process.communicate(timeout=150)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    assert [one["outcome"] for one in any_site.records()] == ["success", "success"]
+    assert any_site.play("restore_test").code == 0
+
+
+def test_a_ledger_that_was_altered_is_never_green(any_site):
+    assert any_site.play("daily").code == 0
+    path = any_site.root / "state" / "ledger.sqlite3"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TRIGGER never_update")
+        connection.execute("UPDATE entries SET body = replace(body, '\"partial\"', '\"success\"') WHERE seq = 1")
+        connection.commit()
+    done = any_site.play("daily")
+    assert done.code != 0 and "never_update" in done.text
+    assert any_site.play("report").code != 0

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
 
+from ansible_collections.sicekat.backup.plugins.module_utils.manifest import unpack
 from ansible_collections.sicekat.backup.plugins.module_utils.workspace import replace_file
 from ansible_collections.sicekat.backup.plugins.plugin_utils import inventory, performing, runs
 from ansible_collections.sicekat.backup.plugins.plugin_utils.control import ControlAction, Speaker, module_failure, repository_arguments
@@ -85,7 +86,7 @@ class ActionModule(ControlAction):
         for record_id, manifest in (outcome.get("manifests") or {}).items():
             path = runs.manifest_path(state_dir, record_id)
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            replace_file(str(path), json.dumps(manifest, sort_keys=True))
+            replace_file(str(path), json.dumps(unpack(manifest), sort_keys=True))
         crashed = runs.abandoned("", "failed", "internal", detail=module_failure(outcome, hidden))
         return [performing.close(one, given.get(one["record_id"], crashed)) for one in call.opened]
 

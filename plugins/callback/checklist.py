@@ -1,4 +1,5 @@
 # SPDX-FileCopyrightText: SI CEKAT contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Closes the records of a run in the ledger as each result arrives."""

@@ -43,8 +43,6 @@ options:
 requirements:
   - restic >= 0.14
   - Python >= 3.8 on the server, its standard library only
-author:
-  - SI CEKAT contributors (@sicekat)
 """
 
     PROGRESS = r"""
@@ -54,9 +52,31 @@ options:
     type: path
 """
 
-    ACTION = r"""
-author:
-  - SI CEKAT contributors (@sicekat)
-requirements:
-  - The callback P(sicekat.backup.checklist#callback), which closes the records.
+    RESTORE = r"""
+options:
+  dataset:
+    description: Data set of the policy.
+    type: dict
+    required: true
+  snapshot:
+    description: Full id of the snapshot.
+    type: str
+    required: true
+  backed_up_at:
+    description: When the snapshot was begun, RFC 3339 in UTC.
+    type: str
+    required: true
+  manifest:
+    description: Manifest that was taken at backup time, packed as M(sicekat.backup.backup) returns it.
+    type: str
+  manifest_sha256:
+    description: Digest of the manifest as the record of the backup holds it.
+    type: str
+  size_bytes:
+    description: Size that the backup counted, in bytes, for progress.
+    type: int
+    default: 0
+  rto_s:
+    description: Recovery time objective of the category in seconds.
+    type: int
 """

@@ -12,6 +12,7 @@ import json
 import time
 
 from ansible_collections.sicekat.backup.plugins.module_utils.backup_operation import Repository
+from ansible_collections.sicekat.backup.plugins.module_utils.manifest import unpack
 from ansible_collections.sicekat.backup.plugins.module_utils.restic import Restic
 from ansible_collections.sicekat.backup.plugins.module_utils.restore_operation import Job
 from ansible_collections.sicekat.backup.plugins.module_utils.workspace import Workspace, replace_file
@@ -32,11 +33,10 @@ RESTORE = {
     "dataset": {"type": "dict", "required": True},
     "snapshot": {"type": "str", "required": True},
     "backed_up_at": {"type": "str", "required": True},
-    "manifest": {"type": "dict"},
+    "manifest": {"type": "str"},
     "manifest_sha256": {"type": "str"},
     "size_bytes": {"type": "int", "default": 0},
     "rto_s": {"type": "int"},
-    "full": {"type": "bool", "default": False},
 }
 
 
@@ -49,9 +49,13 @@ def repository_of(params, cache=True):
 
 def job_of(params):
     """Returns the Job of a restore from module parameters."""
+    try:
+        manifest = unpack(params["manifest"]) if params["manifest"] else None
+    except ValueError:
+        manifest = None  # the operation finds that the evidence is missing
     return Job(
-        params["dataset"], params["snapshot"], params["backed_up_at"], params["manifest"], params["manifest_sha256"],
-        params["rto_s"], params["full"], params["size_bytes"],
+        params["dataset"], params["snapshot"], params["backed_up_at"], manifest, params["manifest_sha256"],
+        params["rto_s"], params["size_bytes"],
     )  # fmt: skip
 
 

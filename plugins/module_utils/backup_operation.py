@@ -12,7 +12,6 @@ Note that this module util is private to the collection.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import secrets
 import shutil
@@ -176,7 +175,7 @@ def _run_restic(task, dataset, workspace, repository, source, started, warnings)
         "errors": [record.printable(stderr_text(line))[:500] for line in output.stderr if item_of(line)][:_ERRORS_SHOWN],
         "warnings": [record.printable(line)[:500] for line in output.stderr if line.strip() and not line.startswith("{")][:_ERRORS_SHOWN],
         "log": output.log(), "storage_locations": [],
-        "manifest": {"sha256": digest(manifest), "entries": len(manifest["files"])},
+        "manifest": {"sha256": manifests.digest(manifest), "entries": len(manifest["files"])},
         "canary_sha256": hashlib.sha256(nonce.encode()).hexdigest(), "database": source.evidence(),
     }  # fmt: skip
     workspace.keep_log(dataset["record_id"], output.log_text())
@@ -259,12 +258,6 @@ def _finish_log_check(one):
     check = one["verification"]["log_check"]
     failed = one["outcome"] != "success" or not check["checks"] or any(item["result"] != "passed" for item in check["checks"])
     check["result"] = "failed" if failed else "warning" if one["warning_count"] or one["warnings"] else "passed"
-
-
-def digest(document):
-    """Returns the SHA-256 of a JSON document in canonical form, as hex."""
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 def _free_bytes(repository):

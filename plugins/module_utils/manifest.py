@@ -11,16 +11,19 @@ Note that this module util is private to the collection.
 
 from __future__ import annotations
 
+import base64
 import codecs
 import hashlib
+import json
 import os
 import random
 import stat
+import zlib
 from urllib.parse import quote_from_bytes
 
 SCHEMA = 1
 
-# A file up to this size is hashed whole; of a larger one, seeded ranges, so that one huge file does not double the work.
+# In a sample, a file up to this size is hashed whole; of a larger one, seeded ranges, so that one huge file does not double the work.
 WHOLE_BYTES = 8 * 1024 * 1024
 _RANGES = 4
 _RANGE_BYTES = 1024 * 1024
@@ -93,7 +96,8 @@ def make(dataset, nonce, sampler, roots, evidence):
     chooser = random.Random(nonce)
     files = []
     for item in sampler.files:
-        described = describe(odd_names.get(item) if "\ufffd" in item else as_bytes(item), chooser)
+        path = odd_names.get(item) if "\ufffd" in item else as_bytes(item)
+        described = describe(path, None if sampler.size == "full" else chooser)
         if described:
             files.append(described)
     if sampler.size != "full" and len(links) > sampler.size:
@@ -108,7 +112,10 @@ def make(dataset, nonce, sampler, roots, evidence):
 
 
 def describe(path, chooser):
-    """Returns the entry of one regular file, or None if it is gone or changed while it was read."""
+    """Returns the entry of one regular file, or None if it is gone or changed while it was read.
+
+    chooser: random.Random that draws the ranges of a large file, or None to hash every file whole.
+    """
     if path is None:
         return None
     try:
@@ -116,7 +123,7 @@ def describe(path, chooser):
         if not stat.S_ISREG(before.st_mode):
             return None
         ranges = None
-        if before.st_size > WHOLE_BYTES:
+        if chooser is not None and before.st_size > WHOLE_BYTES:
             ranges = sorted([chooser.randrange(before.st_size - _RANGE_BYTES), _RANGE_BYTES] for _count in range(_RANGES))
         digest = digest_of(path, ranges)
         after = os.lstat(path)
@@ -129,6 +136,28 @@ def describe(path, chooser):
         "path": quote_from_bytes(path), "size": before.st_size, "mtime_ns": before.st_mtime_ns, "mode": stat.S_IMODE(before.st_mode),
         "uid": before.st_uid, "gid": before.st_gid, "links": before.st_nlink, "sha256": digest, "ranges": ranges, "xattrs": xattrs,
     }  # fmt: skip
+
+
+def digest(manifest):
+    """Returns the SHA-256 of a manifest in canonical form, as hex; the record of the backup holds it."""
+    return hashlib.sha256(_canonical(manifest)).hexdigest()
+
+
+def pack(manifest):
+    """Returns a manifest as one short text: Ansible looks at every value of a structure, which takes seconds for thousands of files."""
+    return base64.b64encode(zlib.compress(_canonical(manifest), 1)).decode("ascii")
+
+
+def unpack(text):
+    """Returns the manifest of a text that `pack` made; raises ValueError for any other text."""
+    try:
+        return json.loads(zlib.decompress(base64.b64decode(text)).decode("ascii"))
+    except zlib.error as error:
+        raise ValueError(str(error)) from None
+
+
+def _canonical(manifest):
+    return json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode("ascii")
 
 
 def digest_of(path, ranges):

@@ -161,10 +161,9 @@ class Restic:
             raise ResticError("snapshot_missing", record.message("snapshot_missing", snapshot=snapshot_id[:16]))
         return nodes[0], nodes[1:]
 
-    def restore(self, snapshot_id, target, verify=False):
+    def restore(self, snapshot_id, target):
         """Restores a snapshot into a directory and returns the Output; anything but exit code 0 is an error."""
-        arguments = ["restore", snapshot_id, "--target", target] + ["--verify"] * verify
-        return self._with_lock_rule(arguments, limit=WORK_LIMIT_S)
+        return self._with_lock_rule(["restore", snapshot_id, "--target", target], limit=WORK_LIMIT_S)
 
     def check(self, read_data):
         """Checks the repository and reads its data back.

@@ -13,9 +13,9 @@ import shutil
 import threading
 import time
 
+from ansible_collections.sicekat.backup.plugins.module_utils import manifest as manifests
 from ansible_collections.sicekat.backup.plugins.module_utils import proof as proofs
 from ansible_collections.sicekat.backup.plugins.module_utils import record
-from ansible_collections.sicekat.backup.plugins.module_utils.backup_operation import digest
 from ansible_collections.sicekat.backup.plugins.module_utils.restic_errors import ResticError
 from ansible_collections.sicekat.backup.plugins.module_utils.sources import source_for
 from ansible_collections.sicekat.backup.plugins.module_utils.workspace import os_failure
@@ -34,18 +34,17 @@ class Job:
     """One snapshot to bring back.
 
     dataset: policy data set with its record_id. snapshot_id: explicit id. backed_up_at: RFC 3339 time of that snapshot's
-    start. manifest, manifest_sha256: what backup time left. rto_s: seconds or None. full: read every file back.
+    start. manifest, manifest_sha256: what backup time left. rto_s: seconds or None.
     size_bytes: what the backup counted, for progress.
     """
 
-    def __init__(self, dataset, snapshot_id, backed_up_at, manifest, manifest_sha256, rto_s, full, size_bytes):
+    def __init__(self, dataset, snapshot_id, backed_up_at, manifest, manifest_sha256, rto_s, size_bytes):
         self.dataset = dataset
         self.snapshot_id = snapshot_id
         self.backed_up_at = backed_up_at
         self.manifest = manifest
         self.manifest_sha256 = manifest_sha256
         self.rto_s = rto_s
-        self.full = full
         self.size_bytes = size_bytes
 
     def places(self):
@@ -155,7 +154,7 @@ def _bring_back(job, workspace, repository, target, report, messages, scratch, r
 
 
 def _require_manifest(job):
-    if job.manifest is None or digest(job.manifest) != job.manifest_sha256:
+    if job.manifest is None or manifests.digest(job.manifest) != job.manifest_sha256:
         raise Refused("no_evidence", record.message("no_evidence_manifest"))
 
 
@@ -189,7 +188,7 @@ def _fetch(job, repository, target, report):
     watcher = threading.Thread(target=_watch, args=(target, job, report, done), daemon=True)
     watcher.start()
     try:
-        output = repository.restic.restore(job.snapshot_id, target, verify=job.full)
+        output = repository.restic.restore(job.snapshot_id, target)
     finally:
         done.set()
         watcher.join(5)

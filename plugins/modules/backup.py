@@ -1,5 +1,6 @@
 #!/usr/bin/python
 # SPDX-FileCopyrightText: SI CEKAT contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
@@ -41,19 +42,19 @@ options:
     type: dict
 attributes:
   check_mode:
-    description: Can run in check mode and return changed status prediction without modifying the server.
     support: full
     details:
       - Sources and the identity of the repository are looked at. No record is returned.
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
     support: none
   idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
     support: none
     details:
       - Each run makes a snapshot of its own, which is the evidence that it happened.
+author:
+  - SI CEKAT contributors (@sicekat)
 extends_documentation_fragment:
+  - sicekat.backup.attributes
   - sicekat.backup.repository
   - sicekat.backup.repository.progress
 """
@@ -75,12 +76,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 records:
-  description: A closed record for each data set, with the outcome in RV(records[].outcome).
+  description: A closed record for each data set, with its outcome.
   returned: not in check mode
   type: list
   elements: dict
 manifests:
-  description: The manifest of each snapshot by record id; the record holds its digest.
+  description: The manifest of each snapshot by record id, packed; the record holds the digest of its canonical form.
   returned: not in check mode
   type: dict
 problems:
@@ -94,6 +95,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.sicekat.backup.plugins.module_utils.arguments import PROGRESS, REPOSITORY, reporter, repository_of
 from ansible_collections.sicekat.backup.plugins.module_utils.backup_operation import Task, back_up, rehearse
+from ansible_collections.sicekat.backup.plugins.module_utils.manifest import pack
 
 
 def main():
@@ -122,7 +124,7 @@ def main():
         module.no_log_values.add(params["archive"]["password"])
     closed, manifests = back_up(task, workspace, repository, archive)
     records = [dict(one, record_id=record_id) for record_id, one in closed.items()]
-    module.exit_json(changed=True, records=records, manifests=manifests)
+    module.exit_json(changed=True, records=records, manifests={record_id: pack(one) for record_id, one in manifests.items()})
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 #!/usr/bin/python
 # SPDX-FileCopyrightText: SI CEKAT contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
@@ -13,53 +14,25 @@ description:
     by byte with the manifest of backup time, looks for the canary of that run, opens a database and asks it, times every
     phase, and removes the directory, with what crashed runs left behind.
   - Zero files are a failure.
-options:
-  dataset:
-    description: Data set of the policy.
-    type: dict
-    required: true
-  snapshot:
-    description: Full id of the snapshot.
-    type: str
-    required: true
-  backed_up_at:
-    description: When the snapshot was begun, RFC 3339 in UTC.
-    type: str
-    required: true
-  manifest:
-    description: Manifest that was taken at backup time.
-    type: dict
-  manifest_sha256:
-    description: Digest of the manifest as the record of the backup holds it.
-    type: str
-  size_bytes:
-    description: Size that the backup counted, in bytes, for progress.
-    type: int
-    default: 0
-  rto_s:
-    description: Recovery time objective of the category in seconds.
-    type: int
-  full:
-    description: Let restic read every restored file back and compare it.
-    type: bool
-    default: false
+options: {}
 attributes:
   check_mode:
-    description: Can run in check mode and return changed status prediction without modifying the server.
     support: full
     details:
       - Only the identity of the repository is looked at. No record is returned.
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
     support: N/A
   idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
     support: none
     details:
       - Each test is an event of its own; nothing of it stays on the server.
+author:
+  - SI CEKAT contributors (@sicekat)
 extends_documentation_fragment:
+  - sicekat.backup.attributes
   - sicekat.backup.repository
   - sicekat.backup.repository.progress
+  - sicekat.backup.repository.restore
 """
 
 EXAMPLES = r"""
@@ -77,7 +50,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 record:
-  description: The closed record of the test, with the outcome in RV(record.outcome).
+  description: The closed record of the test, with its outcome.
   returned: not in check mode
   type: dict
 problems:

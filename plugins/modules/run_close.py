@@ -1,5 +1,6 @@
 #!/usr/bin/python
 # SPDX-FileCopyrightText: SI CEKAT contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # The work is done by the action plugin of the same name; this file documents it.
@@ -20,18 +21,17 @@ options:
     required: true
 attributes:
   check_mode:
-    description: Can run in check mode and return changed status prediction without modifying the server.
     support: full
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
     support: none
   idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
     support: none
     details:
       - Each call is an event of its own in the ledger.
+author:
+  - SI CEKAT contributors (@sicekat)
 extends_documentation_fragment:
-  - sicekat.backup.repository.action
+  - sicekat.backup.attributes
 """
 
 EXAMPLES = r"""

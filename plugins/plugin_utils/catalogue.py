@@ -20,8 +20,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from babel import dates, numbers
-from babel.messages import mofile, pofile
+try:
+    from babel import dates, numbers
+    from babel.messages import mofile, pofile
+except ImportError as error:  # told when a catalogue is wanted
+    MISSING: ImportError | None = error
+else:
+    MISSING = None
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
 from ansible_collections.sicekat.backup.plugins.module_utils.messages import MESSAGES
@@ -86,7 +91,9 @@ class Translator:
 
 @functools.cache
 def translator(language: str) -> Translator:
-    """Returns the translator of a language ("id" or "en"); raises ValueError for any other."""
+    """Returns the translator of a language ("id" or "en"); raises ValueError for any other, and ImportError without Babel."""
+    if MISSING:
+        raise ImportError("The Python package Babel is missing on the control node. Install what requirements.txt names.") from MISSING
     return Translator(language)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
+from ansible_collections.sicekat.backup.plugins.module_utils.manifest import pack
 from ansible_collections.sicekat.backup.plugins.plugin_utils import obligations, runs, schedule
 from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger
 
@@ -75,14 +76,13 @@ def _restore(kind: str, subject: Subject, opened: Mapping, ledger: Ledger | None
         return runs.abandoned(opened["record_id"], "failed", "no_evidence", code="kind_changed", **changed)
     path = runs.manifest_path(subject.state_dir, backup["record_id"])
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = pack(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError):
         manifest = None  # the module finds that the evidence is missing
     arguments = {
         **subject.repository("primary"), "dataset": dataset,
         "snapshot": backup["snapshot_id"], "backed_up_at": backup["started_at"], "manifest": manifest,
         "manifest_sha256": backup["manifest"]["sha256"], "size_bytes": backup["data_size_bytes"], "rto_s": opened["rto_s"],
-        "full": subject.server["sample"] == "full",
     }  # fmt: skip
     if kind == "restore":
         arguments["target"] = subject.restore["target"]

@@ -13,14 +13,15 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 _VERSION = 1
 
 
 def derive(master: str, host: str, purpose: str, version: int = _VERSION) -> str:
     """Returns the password (43 characters, URL-safe base64 of 256 bits) of a host for a purpose."""
+    # Here and not above, because ansible-test imports every file without ansible-core's own requirements.
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
     info = f"sicekat.backup/v{version}/{purpose}/{host}".encode()
     key = HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(master.encode())
     return base64.urlsafe_b64encode(key).decode().rstrip("=")

@@ -373,7 +373,7 @@ def test_another_thread_can_append(ledger):
 
 
 def test_threads_that_append_at_once_keep_one_chain(ledger):
-    threads = [threading.Thread(target=lambda: [ledger.append("note", {}) for _ in range(20)]) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: [ledger.append("note", {}) for _count in range(20)]) for _count in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

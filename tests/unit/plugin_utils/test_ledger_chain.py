@@ -166,7 +166,7 @@ def finish(processes: list[subprocess.Popen]) -> list[int]:
 
 def test_processes_that_append_at_once_keep_one_chain(path):
     work = "for number in range(60): ledger.append('note', {'number': number})"
-    codes = finish([start(path, work) for _ in range(3)])
+    codes = finish([start(path, work) for _count in range(3)])
     with Ledger.open(path) as ledger:
         assert (codes, ledger.head()["seq"], ledger.verify()) == ([0, 0, 0], 185, [])
 
@@ -183,7 +183,7 @@ def test_only_one_of_several_processes_closes_a_record(path):
     with Ledger.open(path) as ledger:
         ledger.open_run({"run_id": "run-1", "local_month": "2026-11"}, "CB")
         ledger.open_record({"record_id": "record-1", "run_id": "run-1"})
-    codes = finish([start(path, "ledger.close_record({'record_id': 'record-1', 'outcome': 'success'})") for _ in range(3)])
+    codes = finish([start(path, "ledger.close_record({'record_id': 'record-1', 'outcome': 'success'})") for _count in range(3)])
     assert sorted(codes) == [0, 1, 1]
 
 

@@ -40,14 +40,15 @@ class ActionModule(ControlAction):
             checklist, files, trouble = self._settle(ledger, run, say)
         counts = checklist["counts"]
         green = not trouble and counts["expected"] > 0 and counts["success"] == counts["expected"] == run["expected"]
-        params = {"form_number": run["form_number"], "expected": counts["expected"], "success": counts["success"], "overall": checklist["overall"]}
+        overall = "incomplete" if trouble and checklist["overall"] == "success" else checklist["overall"]
+        params = {"form_number": run["form_number"], "expected": counts["expected"], "success": counts["success"], "overall": overall}
         head = say("gate_passed" if green else "gate_failed", path=files.get("html", run["state_dir"]), **params)
         lines = [head, *self._lines(checklist, say), *trouble]
         if green:
             # A task that ends well shows nothing of its result; what --limit left out must be read all the same.
             Display().display("\n".join(lines), color=C.COLOR_OK if len(lines) == 1 else C.COLOR_WARN)
         shown = {kind: str(path) for kind, path in files.items()}
-        return {"changed": True, "failed": not green, "overall": checklist["overall"], "files": shown, "msg": "\n".join(lines)}
+        return {"changed": True, "failed": not green, "overall": overall, "files": shown, "msg": "\n".join(lines)}
 
     def _settle(self, ledger: Ledger, run: dict, say: Speaker) -> tuple[dict, dict[str, Path], list[str]]:
         """Closes the run and writes its documents; returns (checklist, files, what went wrong with them)."""

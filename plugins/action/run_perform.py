@@ -74,7 +74,7 @@ class ActionModule(ControlAction):
     def _call(self, call: performing.Call, subject: performing.Subject, task_vars: dict, run_id: str) -> dict:
         arguments = dict(call.arguments)
         if call.module != "integrity_check" and self._connection.transport == "local":
-            arguments["progress"] = f"{subject.server['server_dir']}/progress-{run_id}.json"
+            arguments["progress"] = f"{subject.server['server_dir']}/progress-{run_id}-{subject.host}.json"
         with Watch(subject.host, arguments.get("progress")):
             return self._execute_module(module_name=f"sicekat.backup.{call.module}", module_args=arguments, task_vars=task_vars)
 

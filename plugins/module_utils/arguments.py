@@ -8,7 +8,9 @@ Note that this module util is private to the collection.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import time
 
 from ansible_collections.sicekat.backup.plugins.module_utils.backup_operation import Repository
@@ -33,7 +35,7 @@ RESTORE = {
     "dataset": {"type": "dict", "required": True},
     "snapshot": {"type": "str", "required": True},
     "backed_up_at": {"type": "str", "required": True},
-    "manifest": {"type": "str"},
+    "manifest": {"type": "str", "no_log": True},
     "manifest_sha256": {"type": "str"},
     "size_bytes": {"type": "int", "default": 0},
     "rto_s": {"type": "int"},
@@ -59,14 +61,21 @@ def job_of(params):
     )  # fmt: skip
 
 
+@contextlib.contextmanager
 def reporter(path):
-    """Returns report(data set, done bytes, total bytes), which leaves the progress in a file at most once a second."""
+    """Gives report(data set, done bytes, total bytes), which leaves the progress in a file at most once a second; removes the file."""
     last = [0.0]
 
     def report(dataset, done, total):
         now = time.monotonic()
         if path and now - last[0] >= 1:
             last[0] = now
-            replace_file(path, json.dumps({"dataset": dataset, "done": done, "total": total}))
+            with contextlib.suppress(OSError):  # showing progress must never end the work
+                replace_file(path, json.dumps({"dataset": dataset, "done": done, "total": total}))
 
-    return report
+    try:
+        yield report
+    finally:
+        if path:
+            with contextlib.suppress(OSError):
+                os.unlink(path)

@@ -22,7 +22,7 @@ from ansible_collections.sicekat.backup.plugins.module_utils import record
 from ansible_collections.sicekat.backup.plugins.module_utils.restic_errors import EXIT_PARTIAL, ResticError, item_of, redact, stderr_text
 from ansible_collections.sicekat.backup.plugins.module_utils.sources import source_for
 from ansible_collections.sicekat.backup.plugins.module_utils.sources.base import SourceError
-from ansible_collections.sicekat.backup.plugins.module_utils.workspace import os_failure
+from ansible_collections.sicekat.backup.plugins.module_utils.workspace import Busy, os_failure
 
 _ERRORS_SHOWN = 100
 
@@ -73,8 +73,6 @@ def back_up(task, workspace, primary, archive=None):
     try:
         workspace.make()
         primary.require_identity()
-        if archive:
-            archive.require_identity()
     except ResticError as error:
         return {one["record_id"]: _refused(primary, started, error.cause, error.message, error.exit_code) for one in task.datasets}, {}
     except OSError as error:
@@ -83,7 +81,7 @@ def back_up(task, workspace, primary, archive=None):
         closed[dataset["record_id"]], made[dataset["record_id"]] = _back_up_one(task, dataset, workspace, primary)
     taken = {record_id: one for record_id, one in closed.items() if one.get("snapshot_id")}
     if taken:
-        _require_listing(primary, taken)
+        _require_listing(primary, taken, made)
     if archive and any(one["outcome"] == "success" for one in taken.values()):
         _copy_to_archive(primary, archive, {record_id: one for record_id, one in taken.items() if one["outcome"] == "success"})
     free = _free_bytes(primary.restic.repository)
@@ -129,21 +127,26 @@ def _back_up_one(task, dataset, workspace, repository):
     started = record.utc_now()
     source = source_for(dataset, workspace)
     warnings = []
-    with workspace.exclusive(dataset["name"]) as hold:
-        try:
-            if hold.left_behind:
-                warnings += [record.message("lock_cleared", holder=holder) for holder in repository.restic.clear_stale_locks()]
-            source.prepare()
-            return _run_restic(task, dataset, workspace, repository, source, started, warnings)
-        except SourceError as error:
-            return _refused(repository, started, error.cause, error.message), None
-        except ResticError as error:
-            hold.restic_died = error.cause in ("killed", "timeout")
-            return _refused(repository, started, error.cause, error.message, error.exit_code), None
-        except OSError as error:
-            return _refused(repository, started, *os_failure(error, workspace.root)), None
-        finally:
-            source.clean()
+    try:
+        with workspace.exclusive(dataset["name"]) as hold:
+            try:
+                if hold.left_behind:
+                    warnings += [record.message("lock_cleared", holder=holder) for holder in repository.restic.clear_stale_locks()]
+                source.prepare()
+                return _run_restic(task, dataset, workspace, repository, source, started, warnings)
+            except ResticError as error:
+                hold.restic_died = error.cause in ("killed", "timeout")
+                return _refused(repository, started, error.cause, error.message, error.exit_code), None
+            finally:
+                source.clean()
+    except SourceError as error:
+        return _refused(repository, started, error.cause, error.message), None
+    except Busy as busy:
+        return _refused(repository, started, "busy", record.message("busy", holder=busy.holder)), None
+    except OSError as error:
+        return _refused(repository, started, *os_failure(error, workspace.root)), None
+    except Exception as error:  # a defect of ours in one data set must not lose the records of the others
+        return _refused(repository, started, "internal", record.message("internal", detail="%s: %s" % (type(error).__name__, error))), None
 
 
 def _run_restic(task, dataset, workspace, repository, source, started, warnings):
@@ -160,7 +163,7 @@ def _run_restic(task, dataset, workspace, repository, source, started, warnings)
     warnings += [record.message("lock_cleared", holder=holder) for holder in output.cleared_locks]
     newest_ns = source.origin_mtime_ns() or sampler.newest_ns
     canary_bytes = os.path.getsize(canary)
-    manifest = manifests.make(dataset["name"], nonce, sampler, source.paths(), source.evidence())
+    manifest = manifests.make(dataset, nonce, sampler, canary, source.paths(), source.evidence())
     closed = {
         "outcome": "success", "cause": None, "messages": list(warnings),
         "started_at": record.to_text(started), "finished_at": record.to_text(finished),
@@ -179,7 +182,7 @@ def _run_restic(task, dataset, workspace, repository, source, started, warnings)
         "canary_sha256": hashlib.sha256(nonce.encode()).hexdigest(), "database": source.evidence(),
     }  # fmt: skip
     workspace.keep_log(dataset["record_id"], output.log_text())
-    _judge_run(closed, dataset, output, summary)
+    _judge_run(closed, dataset, output, summary, sampler.canary_action)
     return closed, manifest
 
 
@@ -193,19 +196,22 @@ def _file_counts(summary, canary_action):
     }
 
 
-def _judge_run(closed, dataset, output, summary):
+def _judge_run(closed, dataset, output, summary, canary_action):
     """Stage 1, the automatic log check: what exit code, both streams and counts say."""
     checks = [
         {"check": "exit_code", "result": "passed" if output.exit_code == 0 else "failed"},
         {"check": "summary", "result": "passed" if summary.get("snapshot_id") else "failed"},
         {"check": "source_errors", "result": "passed" if not output.item_errors else "failed"},
         {"check": "not_empty", "result": "passed" if closed["files"]["total"] > 0 or dataset.get("allow_empty") else "failed"},
+        {"check": "canary", "result": "passed" if canary_action else "failed"},
     ]
     closed["verification"] = {"log_check": {"result": "none", "checks": checks}}
     if not summary.get("snapshot_id"):
         _fail(closed, "failed", "no_evidence", record.message("no_evidence_snapshot"))
     elif checks[3]["result"] == "failed":
         _fail(closed, "failed", "source_empty", record.message("source_empty", path=", ".join(dataset.get("paths", ()))))
+    elif not canary_action:
+        _fail(closed, "failed", "no_evidence", record.message("canary_excluded"))
     elif output.exit_code == EXIT_PARTIAL or output.item_errors:
         _fail(closed, "partial", "source_unreadable", record.message("source_unreadable", count=output.item_errors))
 
@@ -215,8 +221,11 @@ def _fail(closed, outcome, cause, message):
     closed["messages"].append(message)
 
 
-def _require_listing(repository, taken):
-    """Nobody reports on himself: a snapshot counts only after the repository has listed it."""
+def _require_listing(repository, taken, made):
+    """Nobody reports on himself: a snapshot counts only after the repository has listed it, with every path that it was to hold.
+
+    A path that vanishes between our look and restic's is only skipped by restic (exit code 0, measured).
+    """
     try:
         listed = repository.restic.snapshots([one["snapshot_id"] for one in taken.values()])
         problem = None
@@ -228,6 +237,10 @@ def _require_listing(repository, taken):
         if found:
             one.update(snapshot_id=found[0]["id"], parent_snapshot_id=found[0].get("parent"))
             one["storage_locations"].append(repository.storage_location(found[0]))
+            held = set(found[0]["paths"])
+            for path in made[record_id]["paths"]:
+                if manifests.engine_text(manifests.as_bytes(path)) not in held:
+                    _fail(one, "failed", "source_missing", record.message("source_missing", path=path))
         elif problem:
             _fail(one, "failed", problem.cause, problem.message)
         else:
@@ -239,6 +252,7 @@ def _copy_to_archive(primary, archive, taken):
     problem = None
     listed = []
     try:
+        archive.require_identity()
         archive.restic.copy([one["snapshot_id"] for one in taken.values()], primary.restic)
         listed = archive.restic.snapshots()
     except ResticError as error:

@@ -9,7 +9,7 @@ Note that this module util is private to the collection.
 from __future__ import annotations
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
-from ansible_collections.sicekat.backup.plugins.module_utils.restic_errors import ResticError
+from ansible_collections.sicekat.backup.plugins.module_utils.restic_errors import ResticError, classify
 
 # Lines of `restic check` that tell of progress, not of damage.
 _CALM = (
@@ -53,8 +53,11 @@ def check_integrity(repository, read_data):
         closed.update(exit_code=output.exit_code, log=output.log())
         closed["messages"] += [record.message("lock_cleared", holder=holder) for holder in output.cleared_locks]
         if output.exit_code != 0:
-            closed.update(outcome="failed", cause="repository_damaged", errors=[record.printable(line)[:500] for line in lines][:_SHOWN])
-            closed["messages"].append(record.message("integrity_failed", count=integrity["errors"]))
+            found = classify(output.exit_code, output.stderr, repository.restic.shown_repository)
+            cause = "repository_damaged" if found.cause in ("other", "snapshot_missing") else found.cause
+            closed.update(outcome="failed", cause=cause, errors=[record.printable(line)[:500] for line in lines][:_SHOWN])
+            damaged = record.message("integrity_failed", count=integrity["errors"])
+            closed["messages"].append(damaged if cause == "repository_damaged" else found.message)
         elif not sound:
             closed.update(outcome="failed", cause="no_evidence")
             closed["messages"].append(record.message("no_evidence_check", read_data=read_data))

@@ -87,12 +87,13 @@ class Sampler:
             self.files[place] = item
 
 
-def make(dataset, nonce, sampler, roots, evidence):
+def make(dataset, nonce, sampler, canary, paths, evidence):
     """Returns the manifest (JSON-able dict) of a snapshot that was just made.
 
-    roots: the paths that restic took (text), searched for symbolic links and names that are not UTF-8.
+    dataset: policy data set. canary: path of our own file. paths: what restic took beside it, searched for symbolic
+    links and names that are not UTF-8. evidence: what the source wants to find again.
     """
-    odd_names, links = _look_around(roots)
+    odd_names, links = _look_around(paths)
     chooser = random.Random(nonce)
     files = []
     for item in sampler.files:
@@ -108,7 +109,10 @@ def make(dataset, nonce, sampler, roots, evidence):
             symlinks.append({"path": quote_from_bytes(path), "target": quote_from_bytes(os.readlink(path))})
         except OSError:
             continue
-    return {"schema": SCHEMA, "dataset": dataset, "nonce": nonce, "files": files, "symlinks": symlinks, "evidence": evidence}
+    return {
+        "schema": SCHEMA, "dataset": dataset["name"], "kind": dataset["kind"], "nonce": nonce, "canary": canary, "paths": paths,
+        "files": files, "symlinks": symlinks, "evidence": evidence,
+    }  # fmt: skip
 
 
 def describe(path, chooser):
@@ -134,7 +138,7 @@ def describe(path, chooser):
         return None
     return {
         "path": quote_from_bytes(path), "size": before.st_size, "mtime_ns": before.st_mtime_ns, "mode": stat.S_IMODE(before.st_mode),
-        "uid": before.st_uid, "gid": before.st_gid, "links": before.st_nlink, "sha256": digest, "ranges": ranges, "xattrs": xattrs,
+        "uid": before.st_uid, "gid": before.st_gid, "sha256": digest, "ranges": ranges, "xattrs": xattrs,
     }  # fmt: skip
 
 

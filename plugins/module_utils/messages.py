@@ -56,6 +56,9 @@ MESSAGES = {
     "snapshot_missing": "Snapshot {snapshot} is not in the repository. Nothing was restored.",
     "no_snapshot": "There is no successful backup of this data set to restore. Run a backup cycle first.",
     "kind_changed": "Data set {dataset} is now of kind {found}, but was backed up as {expected}. Make a new backup, then test that one.",
+    "busy": "Another run (process {holder}) still works on this data set. Nothing was done. Wait until it has ended and run again.",
+    "canary_excluded": "The exclude patterns of this data set also leave out our own canary file, without which no restore can be proved. Narrow them.",
+    "scratch_left": "The scratch directory {path} could not be removed and holds restored data. Remove it by hand.",
     "nothing_restored": "The restore brought back no file at all. The backup is not proved.",
     "restored_differs": ("{count} item(s) that were restored differ from what was backed up. See the list of errors. Do not rely on this snapshot."),
     "no_evidence_snapshot": "restic reported no snapshot. Without this evidence the run does not count. Run the cycle again.",
@@ -68,7 +71,9 @@ MESSAGES = {
     "target_inside": "The target directory {path} lies inside {place}. Nothing was restored. Name another directory.",
     "target_not_directory": "The target {path} is not a directory. Nothing was restored. Name another directory.",
     "interrupted": "The run ended before this record was closed, so it is not known what was backed up. Run the cycle again.",
-    "unreachable": "The server could not be reached, so nothing was done on it. Check the connection and run the cycle again.",
+    "unreachable": (
+        "The server could not be reached, or the connection to it was lost, so what was done on it is not known. Check the connection and run the cycle again."
+    ),
     "internal": "The work ended with an internal error: {detail}. What was backed up is not known.",
     "internal_no_result": "The step ended without a result. What was backed up is not known. See the output of the playbook.",
     "other": "restic ended with exit code {exit_code}: {detail}",

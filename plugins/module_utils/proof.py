@@ -74,7 +74,7 @@ def compare_tree(proof, root, nodes):
 
 
 def compare_sample(proof, root, nodes, manifest):
-    """Compares the files of the manifest byte by byte (SHA-256), with their attributes, hard links and link targets.
+    """Compares the files of the manifest byte by byte (SHA-256), with their attributes and link targets.
 
     A file that changed between manifest and snapshot (size or mtime differ from what the repository lists) cannot be
     compared and is counted apart.

@@ -55,6 +55,7 @@ CAUSES = (
     "restored_differs",
     "no_evidence",
     "target_unusable",
+    "busy",
     "interrupted",
     "unreachable",
     "internal",

@@ -18,6 +18,7 @@ import re
 import socket
 import subprocess
 import threading
+import time
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
 from ansible_collections.sicekat.backup.plugins.module_utils.restic_errors import EXIT_PARTIAL, ResticError, classify, item_of, redact
@@ -27,6 +28,9 @@ OLDEST = (0, 14, 0)
 # 0.18 keeps trying a dead server for 15 minutes (measured), so calls that only look are given less.
 LOOK_LIMIT_S = 120
 WORK_LIMIT_S = 24 * 3600
+# How long we wait for a living holder of a lock; restic 0.14 cannot wait by itself.
+LOCK_WAIT_S = 300
+_LOCK_RETRY_S = 10
 
 _PACKS = re.compile(r"100\.00%\s+(\d+) / (\d+) packs")
 _ERROR_LINES = 20000
@@ -96,7 +100,7 @@ class Restic:
     def repository_id(self):
         """Returns the identity of the repository (64 hex digits)."""
         output = self._checked(["cat", "config", "--no-lock"], limit=LOOK_LIMIT_S)
-        return json.loads("\n".join(output.stdout))["id"]
+        return _parsed(output)["id"]
 
     def require_identity(self, expected):
         """Refuses a repository whose identity is not the pinned one."""
@@ -144,7 +148,7 @@ class Restic:
     def snapshots(self, ids=()):
         """Returns the repository's own list of snapshots (all, or those whose ids or id prefixes are given)."""
         output = self._checked(["snapshots", "--json", "--no-lock"], limit=LOOK_LIMIT_S)
-        listed = json.loads("\n".join(output.stdout)) or []
+        listed = _parsed(output) or []
         return [one for one in listed if not ids or any(one["id"].startswith(prefix) for prefix in ids)]
 
     def nodes(self, snapshot_id):
@@ -194,7 +198,10 @@ class Restic:
         for name in self._checked(["list", "locks", "--no-lock"], limit=LOOK_LIMIT_S).stdout:
             if not re.match(r"^[0-9a-f]{64}$", name.strip()):
                 continue
-            lock = json.loads("\n".join(self._checked(["cat", "lock", name.strip(), "--no-lock"], limit=LOOK_LIMIT_S).stdout))
+            try:
+                lock = _parsed(self._checked(["cat", "lock", name.strip(), "--no-lock"], limit=LOOK_LIMIT_S))
+            except ResticError:
+                continue  # its holder removed it meanwhile
             if lock.get("hostname") == socket.gethostname() and not os.path.exists("/proc/%d" % lock["pid"]):
                 stale.append("PID %d on %s, %s" % (lock["pid"], lock["hostname"], lock["time"][:19]))
         if stale:
@@ -202,18 +209,24 @@ class Restic:
         return stale
 
     def _with_lock_rule(self, arguments, **options):
-        """Runs a call that needs a lock; a lock of a dead process of ours is cleared once, then the call is repeated."""
-        try:
-            return self._checked(arguments, **options)
-        except ResticError as error:
-            if error.cause != "repository_locked":
-                raise
-            stale = self.clear_stale_locks()
-            if not stale:
-                raise
-        output = self._checked(arguments, **options)
-        output.cleared_locks = stale
-        return output
+        """Runs a call that needs a lock. A lock of a dead process of ours is cleared once; a living holder is waited for."""
+        deadline = time.monotonic() + LOCK_WAIT_S
+        stale = []
+        while True:
+            try:
+                output = self._checked(arguments, **options)
+                output.cleared_locks = stale
+                return output
+            except ResticError as error:
+                if error.cause != "repository_locked":
+                    raise
+                if not stale:
+                    stale = self.clear_stale_locks()
+                    if stale:
+                        continue
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(_LOCK_RETRY_S)
 
     def _checked(self, arguments, limit, pipes=None, take=None, allowed=(0,), other=None):
         output, timed_out = self._run(arguments, limit, dict(pipes or {}), take, other)
@@ -252,6 +265,15 @@ class Restic:
             for read_end in descriptors.values():
                 os.close(read_end)
         return _collect(process, writers, limit, take, secrets)
+
+
+def _parsed(output):
+    """Returns the JSON document that a call printed."""
+    try:
+        return json.loads("\n".join(output.stdout))
+    except ValueError:
+        detail = "unreadable output"
+        raise ResticError("other", record.message("other", exit_code=output.exit_code, detail=detail), output.exit_code) from None
 
 
 def _environment():
@@ -300,8 +322,8 @@ def _collect(process, writers, limit, take, secrets):
             if take is not None and line.startswith("{"):
                 try:
                     kind = take(line)
-                except ValueError:
-                    kind = None
+                except (ValueError, KeyError):
+                    kind = None  # a line that this version of the adapter does not know
             if kind not in ("status", "verbose_status", "node", "snapshot"):
                 output.stdout.append(line)
         output.exit_code = process.wait()

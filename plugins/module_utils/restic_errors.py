@@ -36,10 +36,11 @@ _TEXT_CAUSES = (
     (
         "repository_damaged",
         r"ciphertext verification failed|does not match|pack file .* not found|invalid (data|index)"
-        r"|unexpected eof|is damaged|content hash",
+        r"|unexpected eof|is damaged|content hash|/(data|index|snapshots)/\S+: no such file or directory|<(data|index|snapshot)/\w+> does not exist",
     ),
 )
-_USERINFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+# To the last "@", because a password may hold one, or a slash.
+_USERINFO = re.compile(r"(?<=://)[^\s\"']*(?=@)")
 _HOLDER = re.compile(r"locked(?: exclusively)? by (PID \d+ on \S+)")
 
 
@@ -102,10 +103,12 @@ def classify(exit_code, stderr, repository, timed_out=None):
         return ResticError("killed", record.message("killed", signal=-exit_code), exit_code)
     texts = [stderr_text(line) for line in stderr if line.strip()]
     whole = "\n".join(texts)
+    # What ended the call stands in the line that says so; other lines may tell of files that could not be read.
+    fatal = next((text for text in texts if text.startswith("Fatal:")), "")
     cause = _EXIT_CAUSES.get(exit_code)
     if cause is None:
-        cause = next((name for name, pattern in _TEXT_CAUSES if re.search(pattern, whole, re.IGNORECASE)), "other")
-    detail = next((text for text in texts if "atal" in text), texts[-1] if texts else "no message")[:500]
+        cause = _cause_of(fatal) or _cause_of(whole) or "other"
+    detail = (fatal or (texts[-1] if texts else "no message"))[:500]
     if cause == "repository_locked":
         holder = _HOLDER.search(whole)
         return ResticError(cause, record.message(cause, holder=holder.group(1) if holder else detail), exit_code)
@@ -117,3 +120,7 @@ def classify(exit_code, stderr, repository, timed_out=None):
         "other": {"exit_code": exit_code, "detail": detail},
     }.get(cause, {"detail": detail})
     return ResticError(cause, record.message(cause, **params), exit_code)
+
+
+def _cause_of(text):
+    return next((name for name, pattern in _TEXT_CAUSES if re.search(pattern, text, re.IGNORECASE)), None)

@@ -18,7 +18,7 @@ from ansible_collections.sicekat.backup.plugins.module_utils import proof as pro
 from ansible_collections.sicekat.backup.plugins.module_utils import record
 from ansible_collections.sicekat.backup.plugins.module_utils.restic_errors import ResticError
 from ansible_collections.sicekat.backup.plugins.module_utils.sources import source_for
-from ansible_collections.sicekat.backup.plugins.module_utils.workspace import os_failure
+from ansible_collections.sicekat.backup.plugins.module_utils.workspace import os_failure, remove_tree
 
 
 class Refused(Exception):
@@ -69,7 +69,7 @@ def test_restore(job, workspace, repository, report):
 
 def restore_to(job, workspace, repository, target, report):
     """Restores into a directory of the user's choice, which must be empty or new; returns the closed record."""
-    message = refuse_target(target, workspace.root, job.places())
+    message = refuse_target(target, [workspace.root, repository.restic.repository, *job.places()])
     refusal = Refused("target_unusable", message) if message else None
     try:
         workspace.make()
@@ -80,13 +80,13 @@ def restore_to(job, workspace, repository, target, report):
     return _bring_back(job, workspace, repository, target, report, [], scratch=False, refusal=refusal)
 
 
-def refuse_target(target, workspace_root, sources):
-    """Returns the message why a target directory cannot be used, or None."""
+def refuse_target(target, places):
+    """Returns the message why a target directory cannot be used, or None; places are paths that a restore must not touch."""
     if not os.path.isabs(target) or os.path.normpath(target) != target.rstrip("/"):
         return record.message("target_not_absolute", path=target)
     real = os.path.realpath(target)
-    for place in [workspace_root] + list(sources):
-        if _within(real, os.path.realpath(place)):
+    for place in places:
+        if os.path.isabs(place) and _within(real, os.path.realpath(place)):
             return record.message("target_inside", path=target, place=place)
     if os.path.lexists(target):
         if not os.path.isdir(target) or os.path.islink(target):
@@ -118,6 +118,8 @@ def _bring_back(job, workspace, repository, target, report, messages, scratch, r
             closed["engine"] = {"name": "restic", "version": repository.restic.version_text()}
             if scratch:
                 _require_manifest(job)
+            if shutil.disk_usage(target).free < job.size_bytes * 1.1:
+                raise Refused("no_space", record.message("no_space", place=target))
         with clock.phase("fetch"):
             nodes, output = _fetch(job, repository, target, report)
             closed.update(exit_code=output.exit_code, log=output.log())
@@ -136,7 +138,9 @@ def _bring_back(job, workspace, repository, target, report, messages, scratch, r
         closed["messages"].append(message)
     if scratch and target:
         with clock.phase("clean"):
-            shutil.rmtree(target, ignore_errors=True)
+            if not remove_tree(target):
+                closed["messages"].append(record.message("scratch_left", path=target))
+                closed["warning_count"] += 1
     finished = record.utc_now()
     total_ms = sum(clock.milliseconds.values())
     closed["errors"] = proof.differences
@@ -225,9 +229,9 @@ def _prove(job, workspace, root, nodes, proof):
         raise Refused("nothing_restored", record.message("nothing_restored"))
     # In an emergency the data come first: a restore for a person is refused for a lost manifest only after it is done.
     _require_manifest(job)
-    proofs.find_canary(proof, root, workspace.path("canary", job.dataset["name"] + ".json"), job.manifest["nonce"])
+    proofs.find_canary(proof, root, job.manifest["canary"], job.manifest["nonce"])
     proofs.compare_sample(proof, root, nodes, job.manifest)
-    state, reason = source_for(job.dataset, workspace).prove(os.fsdecode(root), job.manifest["evidence"])
+    state, reason = source_for(job.dataset, workspace).prove(os.fsdecode(root), job.manifest["paths"], job.manifest["evidence"])
     if proof.different:
         raise Refused("restored_differs", record.message("restored_differs", count=proof.different))
     if state == "damaged":

@@ -15,10 +15,12 @@ import json
 import os
 import shutil
 import tempfile
+import time
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
 
 _LOGS_KEPT = 400
+_HOLD_WAIT_S = 300
 
 
 class Hold:
@@ -27,6 +29,14 @@ class Hold:
     def __init__(self, left_behind):
         self.left_behind = left_behind
         self.restic_died = False
+
+
+class Busy(Exception):
+    """Another run held a data set for too long. Attribute: holder (its process id as text)."""
+
+    def __init__(self, holder):
+        super().__init__(holder)
+        self.holder = holder
 
 
 class Workspace:
@@ -48,21 +58,22 @@ class Workspace:
 
     def write_canary(self, dataset, content):
         """Writes the canary file of a data set and returns its path; content is a dict with the run's nonce."""
-        path = self.path("canary", dataset + ".json")
+        path = self.path("canary", dataset + ".sicekat-canary")
         replace_file(path, json.dumps(content, sort_keys=True) + "\n")
         return path
 
     @contextlib.contextmanager
     def exclusive(self, dataset):
-        """Holds a data set for one run; a second run waits. Gives a Hold.
+        """Holds a data set for one run; a second run waits a while, then gets Busy. Gives a Hold.
 
         The mark stays when the holder dies in between, and the next holder finds it: a lock of restic may be left.
         """
         with open(self.path("running", dataset), "a+", encoding="ascii") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            _wait_for_lock(file)
             file.seek(0)
             hold = Hold(left_behind=bool(file.read()))
-            file.write("held\n")
+            file.truncate(0)
+            file.write("%d\n" % os.getpid())
             file.flush()
             yield hold
             if not hold.restic_died:
@@ -77,7 +88,7 @@ class Workspace:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield path
         finally:
-            shutil.rmtree(path, ignore_errors=True)
+            remove_tree(path)
             os.close(descriptor)
 
     def sweep_scratch(self):
@@ -89,23 +100,45 @@ class Workspace:
         directory = self.path("logs")
         replace_file(os.path.join(directory, record_id.replace(":", "-") + ".log"), text)
         for name in sorted(os.listdir(directory))[:-_LOGS_KEPT]:
-            os.unlink(os.path.join(directory, name))
+            with contextlib.suppress(FileNotFoundError):  # another run makes room at the same time
+                os.unlink(os.path.join(directory, name))
+
+
+def _wait_for_lock(file):
+    deadline = time.monotonic() + _HOLD_WAIT_S
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                file.seek(0)
+                raise Busy(file.read().strip() or "?") from None
+        time.sleep(1)
 
 
 def _remove_if_free(path):
-    """Removes a directory that no living process holds a lock on; returns 1 if it did."""
+    """Removes a directory that no living process holds a lock on; returns 1 if it is gone."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:
         return 0
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(path, ignore_errors=True)
-        return 1
+        return int(remove_tree(path))
     except OSError:
         return 0
     finally:
         os.close(descriptor)
+
+
+def remove_tree(path):
+    """Removes a directory with all that is in it, also what a user other than root restored read-only; returns True if it is gone."""
+    for directory, _names, _files in os.walk(path):
+        with contextlib.suppress(OSError):
+            os.chmod(directory, 0o700)
+    shutil.rmtree(path, ignore_errors=True)
+    return not os.path.lexists(path)
 
 
 def os_failure(error, place):

@@ -38,8 +38,28 @@ options:
     type: str
     default: "100"
   archive:
-    description: Archive repository (keys C(repository), C(password), C(repository_id), C(repository_name), C(location)) that gets a copy of each snapshot.
+    description: Archive repository that gets a copy of each snapshot.
     type: dict
+    suboptions:
+      repository:
+        description: Location of the archive repository as restic takes it.
+        type: str
+        required: true
+      password:
+        description: Password of the archive repository.
+        type: str
+        required: true
+      repository_id:
+        description: Identity of the archive repository as it was pinned at deployment.
+        type: str
+      repository_name:
+        description: Name of the archive repository in the policy.
+        type: str
+        default: primary
+      location:
+        description: Where the archive repository lies, in words.
+        type: str
+        default: ""
 attributes:
   check_mode:
     support: full
@@ -97,6 +117,8 @@ from ansible_collections.sicekat.backup.plugins.module_utils.arguments import PR
 from ansible_collections.sicekat.backup.plugins.module_utils.backup_operation import Task, back_up, rehearse
 from ansible_collections.sicekat.backup.plugins.module_utils.manifest import pack
 
+ARCHIVE = ("repository", "password", "repository_id", "repository_name", "location")
+
 
 def main():
     """Runs the module."""
@@ -109,20 +131,19 @@ def main():
             datasets={"type": "list", "elements": "dict", "required": True},
             full={"type": "bool", "default": False},
             sample={"type": "str", "default": "100"},
-            archive={"type": "dict"},
+            archive={"type": "dict", "options": {key: REPOSITORY[key] for key in ARCHIVE}},
         ),
         supports_check_mode=True,
     )
     params = module.params
     repository, workspace = repository_of(params)
     sample = params["sample"] if params["sample"] == "full" else int(params["sample"])
-    task = Task(params["host"], params["cycle"], params["datasets"], params["full"], sample, reporter(params["progress"]))
-    if module.check_mode:
-        module.exit_json(changed=True, problems=rehearse(task, workspace, repository))
-    archive = repository_of(dict(params, **params["archive"]))[0] if params["archive"] else None
-    if params["archive"]:
-        module.no_log_values.add(params["archive"]["password"])
-    closed, manifests = back_up(task, workspace, repository, archive)
+    with reporter(params["progress"]) as report:
+        task = Task(params["host"], params["cycle"], params["datasets"], params["full"], sample, report)
+        if module.check_mode:
+            module.exit_json(changed=True, problems=rehearse(task, workspace, repository))
+        archive = repository_of(dict(params, **params["archive"]))[0] if params["archive"] else None
+        closed, manifests = back_up(task, workspace, repository, archive)
     records = [dict(one, record_id=record_id) for record_id, one in closed.items()]
     module.exit_json(changed=True, records=records, manifests={record_id: pack(one) for record_id, one in manifests.items()})
 

@@ -71,12 +71,15 @@ from ansible_collections.sicekat.backup.plugins.module_utils.restore_operation i
 def main():
     """Runs the module."""
     module = AnsibleModule(argument_spec=dict(REPOSITORY, **PROGRESS, **RESTORE, target={"type": "path", "required": True}), supports_check_mode=True)
-    repository, workspace = repository_of(module.params)
+    # Without a cache: what is proved is what lies in the repository.
+    repository, workspace = repository_of(module.params, cache=False)
     job, target = job_of(module.params), module.params["target"]
     if module.check_mode:
-        refusal = refuse_target(target, workspace.root, job.places())
+        refusal = refuse_target(target, [workspace.root, repository.restic.repository, *job.places()])
         module.exit_json(changed=True, problems=identity_problems(repository) + ([refusal] if refusal else []))
-    module.exit_json(changed=True, record=restore_to(job, workspace, repository, target, reporter(module.params["progress"])))
+    with reporter(module.params["progress"]) as report:
+        closed = restore_to(job, workspace, repository, target, report)
+    module.exit_json(changed=True, record=closed)
 
 
 if __name__ == "__main__":

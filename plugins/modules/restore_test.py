@@ -70,10 +70,13 @@ from ansible_collections.sicekat.backup.plugins.module_utils.restore_operation i
 def main():
     """Runs the module."""
     module = AnsibleModule(argument_spec=dict(REPOSITORY, **PROGRESS, **RESTORE), supports_check_mode=True)
-    repository, workspace = repository_of(module.params)
+    # Without a cache: what is proved is what lies in the repository.
+    repository, workspace = repository_of(module.params, cache=False)
     if module.check_mode:
         module.exit_json(changed=False, problems=identity_problems(repository))
-    module.exit_json(changed=True, record=test_restore(job_of(module.params), workspace, repository, reporter(module.params["progress"])))
+    with reporter(module.params["progress"]) as report:
+        closed = test_restore(job_of(module.params), workspace, repository, report)
+    module.exit_json(changed=True, record=closed)
 
 
 if __name__ == "__main__":

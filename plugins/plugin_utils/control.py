@@ -77,5 +77,5 @@ def repository_arguments(variables: Mapping, server: Mapping, host: str, name: s
 
 def module_failure(result: Mapping, hidden: list[str]) -> str:
     """Returns what a module that crashed said, shortened and without secrets."""
-    text = " ".join(str(result.get(key) or "") for key in ("msg", "module_stderr", "module_stdout"))
-    return redact(" ".join(text.split()), hidden)[:800]
+    text = " ".join(str(result.get(key) or "") for key in ("msg", "exception", "module_stderr", "module_stdout"))
+    return redact(" ".join(text.split()), hidden)[-800:]

@@ -46,6 +46,7 @@ LABELS: dict[str, dict[str, str]] = {
         "restored_differs": "Restored data differ",
         "no_evidence": "No evidence",
         "target_unusable": "Target not usable",
+        "busy": "In use by another run",
         "interrupted": "Interrupted",
         "unreachable": "Server unreachable",
         "internal": "Internal error",

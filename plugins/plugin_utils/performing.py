@@ -44,7 +44,7 @@ def calls(kind: str, subject: Subject, opened: Sequence[Mapping], ledger: Ledger
         yield _backup(subject, opened)
     for one in opened:
         if kind == "integrity_check":
-            arguments = {**subject.repository(one["repository"]), "read_data": subject.server["integrity_read"]}
+            arguments = {**subject.repository(one["repository"]), "read_data": _group(subject.server["integrity_read"], one)}
             yield Call("integrity_check", arguments, [one])
         elif kind in ("restore_test", "restore"):
             yield _restore(kind, subject, one, ledger)
@@ -62,6 +62,16 @@ def _backup(subject: Subject, opened: Sequence[Mapping]) -> Call:
         archive = subject.repository("archive")
         arguments["archive"] = {key: archive[key] for key in ("repository", "password", "repository_id", "repository_name", "location")}
     return Call("backup", arguments, list(opened))
+
+
+def _group(integrity_read: str, opened: Mapping) -> str:
+    """Returns which part of a repository a check reads: "n/t" moves on by one group each period, so t periods read everything."""
+    if integrity_read == "full" or opened["record_id"] == "check":
+        return integrity_read
+    first, groups = (int(part) for part in integrity_read.split("/"))
+    start = record.from_text(opened["scheduled_start"])
+    periods = start.year * 12 + start.month if opened["cycle"] == "monthly" else start.toordinal() // 7
+    return f"{(first - 1 + periods) % groups + 1}/{groups}"
 
 
 def _restore(kind: str, subject: Subject, opened: Mapping, ledger: Ledger | None) -> Call | dict:

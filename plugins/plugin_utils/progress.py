@@ -8,7 +8,6 @@ Note that this plugin util is private to the collection.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import threading
@@ -43,9 +42,6 @@ class Watch:
         self._done.set()
         if self._thread.is_alive():
             self._thread.join(_POLL_S + 1)
-        if self._path:
-            with contextlib.suppress(OSError):
-                os.unlink(self._path)
 
     def _show(self) -> None:
         display, began, plain_at = Display(), time.monotonic(), time.monotonic()

@@ -42,10 +42,12 @@ RUN_MESSAGES: dict[str, str] = {
     "report_ledger_unsound": "The ledger is not sound: {detail}. Its records cannot be relied on. Keep the file as evidence.",
     # Reasons of a status
     "status_backup": "The newest {cycle} backup is not a success: {outcome}.",
-    "status_integrity": "The newest integrity check of the repository {repository} is not a success: {outcome}.",
+    "status_integrity": "An integrity check of the repository {repository} was no success ({outcome}), and no later one has read the same data with success.",
     "status_restore_test": "The newest restore test is not a success: {outcome}.",
     "status_missed": "The {cycle} cycle of {period} was missed.",
-    "status_no_backup": "There is no backup yet.",
-    "status_no_restore_test": "No restore test has been made yet.",
-    "status_no_integrity_check": "No integrity check has been made yet.",
+    "status_no_backup": "There is no proved backup in the present repository.",
+    "status_no_restore_test": "No restore test from the present repository has been made.",
+    "status_no_integrity_check": "No integrity check of the present repository {repository} was a success.",
+    "status_ledger": "The ledger is not sound, so its records prove nothing.",
+    "status_clock": "The ledger holds entries dated after now; the clock of the control node was wrong.",
 }

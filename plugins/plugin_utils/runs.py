@@ -14,12 +14,12 @@ import getpass
 import platform
 import secrets
 import zoneinfo
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
 from ansible_collections.sicekat.backup.plugins.plugin_utils import obligations, processes, schedule
-from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger
+from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger, LedgerError
 
 # Form numbers: CB checklist of a backup cycle (F-01), UP restore test or restore (F-02).
 FORM_PREFIX = {"daily": "CB", "weekly": "CB", "monthly": "CB", "restore_test": "UP", "restore": "UP"}
@@ -73,16 +73,26 @@ def sweep(ledger: Ledger) -> int:
     closed = 0
     for opened in ledger.open_records():
         if processes.is_dead(runs[opened["run_id"]]["process"]):
-            ledger.close_record(abandoned(opened["record_id"], "aborted", "interrupted"))
-            closed += 1
+            closed += _unless_closed(ledger.close_record, abandoned(opened["record_id"], "aborted", "interrupted"))
     for run in runs.values():
         if run["closed"] is None and processes.is_dead(run["process"]):
             outcomes = collections.Counter(one["outcome"] for one in ledger.records(run_id=run["run_id"]))
             counts = {name: outcomes[name] for name in ("success", "partial", "failed", "aborted", "unreachable")}
             counts.update(expected=run["expected"], open=0, not_covered=len(run["left_out"]))
             closing = {"closed_at": record.to_text(record.utc_now()), "ledger": ledger.head(), "overall": "failed", "counts": counts, "swept": True}
-            ledger.close_run(run["run_id"], closing)
+            _unless_closed(ledger.close_run, run["run_id"], closing)
     return closed
+
+
+def _unless_closed(write: Callable[..., object], *arguments: object) -> int:
+    """Writes a closing entry and returns 1, or 0 if another playbook that sweeps at the same time was quicker."""
+    try:
+        write(*arguments)
+    except LedgerError as error:
+        if error.message["code"] not in ("ledger_record_closed_twice", "ledger_run_closed_twice"):
+            raise
+        return 0
+    return 1
 
 
 def abandoned(record_id: str, outcome: str, cause: str, code: str | None = None, **params: object) -> dict:

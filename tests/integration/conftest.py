@@ -96,11 +96,12 @@ class Site:
     def status(self) -> dict:
         """Returns the status of each data set as report.yml sees it."""
         from ansible_collections.sicekat.backup.plugins.module_utils import record
-        from ansible_collections.sicekat.backup.plugins.plugin_utils import assessment
+        from ansible_collections.sicekat.backup.plugins.plugin_utils import assessment, documentation
 
         with self.ledger() as ledger:
             policies = [(entry.at, entry.data["policy"]) for entry in ledger.policies()]
-            found = assessment.index(policies[-1][1], policies, list(ledger.records()), record.utc_now())
+            pins = documentation.pins(ledger, policies[-1][1])
+            found = assessment.index(policies[-1][1], policies, list(ledger.records()), record.utc_now(), pins, ledger.verify())
         return {one["dataset"]: one for one in found["status"]}
 
     def checklists(self) -> list[dict]:

@@ -57,6 +57,9 @@ class Source:
     def clean(self):
         """Removes what prepare() made."""
 
-    def prove(self, root, evidence):
-        """Examines a copy restored below root. Returns ("sound", "") or ("damaged", reason), or ("none", "") if files are all."""
+    def prove(self, root, paths, evidence):
+        """Examines a copy restored below root: paths and evidence are what backup time noted.
+
+        Returns ("sound", "") or ("damaged", reason), or ("none", "") if the files are all there is.
+        """
         return "none", ""

@@ -31,7 +31,12 @@ class FilesSource(Source):
 
 
 def _holds_a_file(path):
-    """Returns True at the first entry below path that is not a directory."""
+    """Returns True at the first entry below path that is not a directory; raises SourceError if it cannot be looked into."""
     if not os.path.isdir(path):
         return True
-    return any(names for _directory, _directories, names in os.walk(path))
+    refused = []
+    if any(names for _directory, _directories, names in os.walk(path, onerror=refused.append)):
+        return True
+    if refused:
+        raise SourceError("permission", detail="%s: %s" % (refused[0].filename, refused[0].strerror))
+    return False

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import time
 
 from ansible_collections.sicekat.backup.plugins.module_utils.sources.base import Source, SourceError
 
@@ -22,6 +23,7 @@ except ImportError:  # a Python without SQLite; prepare() and prove() say so
     sqlite3 = None
 
 _BUSY_S = 60
+_SQLITE_BUSY, _SQLITE_LOCKED = 5, 6
 
 
 class SqliteSource(Source):
@@ -69,8 +71,8 @@ class SqliteSource(Source):
     def clean(self):
         shutil.rmtree(self._spool(), ignore_errors=True)
 
-    def prove(self, root, evidence):
-        copy = root + self._copy_path()
+    def prove(self, root, paths, evidence):
+        copy = root + paths[0]
         if not os.path.isfile(copy):
             return "damaged", "the database file was not restored"
         if sqlite3 is None:
@@ -96,23 +98,44 @@ class SqliteSource(Source):
         source = sqlite3.connect("file:%s?mode=ro" % _uri(path), uri=True, timeout=_BUSY_S)
         target = sqlite3.connect(copy)
         try:
-            source.backup(target)
+            source.backup(target, progress=_Patience())
             # A copy in WAL mode would need side files to be opened; the data are the same in one file.
             target.execute("PRAGMA journal_mode=DELETE")
         finally:
             target.close()
             source.close()
+        # The copy is what comes back at a restore: it keeps the owner, the mode and the times of the original.
+        status = os.stat(path)
+        shutil.copystat(path, copy)
+        os.chown(copy, status.st_uid, status.st_gid)
+
+
+class _Patience:
+    """Ends the wait for a database that another program keeps locked; Python itself would try for ever."""
+
+    def __init__(self):
+        self._deadline = time.monotonic() + _BUSY_S
+
+    def __call__(self, status, _remaining, _total):
+        if status in (_SQLITE_BUSY, _SQLITE_LOCKED) and time.monotonic() > self._deadline:
+            raise sqlite3.OperationalError("database is locked")
 
 
 def examine_database(path):
-    """Returns (state, reason, evidence): the verdict of PRAGMA integrity_check and the row count of each table."""
+    """Returns (state, reason, evidence): the verdict of PRAGMA integrity_check and the row count of each table.
+
+    Virtual tables are not counted: their extension need not be loaded here, and their data lie in ordinary tables.
+    """
     connection = sqlite3.connect("file:%s?mode=ro" % _uri(path), uri=True)
     try:
         verdict = [row[0] for row in connection.execute("PRAGMA integrity_check(5)")]
         if verdict != ["ok"]:
             return "damaged", "; ".join(verdict)[:500], None
         names = [
-            row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type='table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name")
+            row[0]
+            for row in connection.execute(
+                "SELECT name FROM sqlite_master WHERE type='table' AND sql NOT LIKE 'CREATE VIRTUAL%' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
+            )
         ]
         tables = {}
         for name in names:

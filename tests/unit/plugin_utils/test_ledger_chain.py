@@ -50,10 +50,10 @@ def found(path: Path) -> list[tuple[int, str]]:
         return [(seq, what["code"]) for seq, what in ledger.verify()]
 
 
-def rewritten(path: Path, seq: int, /, **changes: object) -> tuple[str, str]:
+def rewritten(path: Path, entry: int, /, **changes: object) -> tuple[str, str]:
     """Returns the body and the right hash of an entry with some of its fields changed."""
     connection = sqlite3.connect(path)
-    (body,) = connection.execute("SELECT body FROM entries WHERE seq = ?", (seq,)).fetchone()
+    (body,) = connection.execute("SELECT body FROM entries WHERE seq = ?", (entry,)).fetchone()
     connection.close()
     body = json.dumps({**json.loads(body), **changes}, sort_keys=True, separators=(",", ":"))
     return body, hashlib.sha256(body.encode()).hexdigest()

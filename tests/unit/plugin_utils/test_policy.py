@@ -262,7 +262,10 @@ PROBLEMS = {
     "no primary repository": (host(repositories={"archive": {"url": "/srv/a"}}), "backup_repositories.primary: found nothing; allowed: a repository"),
     "a repository of plain http": (host(repositories={"primary": {"url": "rest:http://h/"}}), "found 'rest:http://h/'; allowed: an encrypted connection"),
     "an object store of plain http": (host(repositories={"primary": {"url": "s3:http://h/b"}}), "allowed: an encrypted connection"),
-    "a relative repository": (host(repositories={"primary": {"url": "repo"}}), "backup_repositories.primary.url: found 'repo'; allowed: an absolute path, rest:https://"),
+    "a relative repository": (
+        host(repositories={"primary": {"url": "repo"}}),
+        "backup_repositories.primary.url: found 'repo'; allowed: an absolute path, rest:https://",
+    ),
     "two repositories in one place": (
         host(repositories={"primary": {"url": "/srv/repo"}, "archive": {"url": "/srv/repo/"}}),
         "backup_repositories.archive.url: found '/srv/repo'; allowed: another place than repository primary has",

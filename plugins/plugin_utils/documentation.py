@@ -16,29 +16,35 @@ from ansible_collections.sicekat.backup.plugins.module_utils import record
 from ansible_collections.sicekat.backup.plugins.plugin_utils import assessment, documents
 from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger
 
-# The gate reads this far back, so that its cost does not grow with the age of the ledger; report.yml reads everything.
-_RECENT = datetime.timedelta(days=40)
+# The gate reads this much further back than the index looks, and no further, so that its cost does not grow with the age of
+# the ledger; report.yml reads everything.
+_MARGIN = datetime.timedelta(days=5)
 
 
 class Archive:
     """The ledger read once, and the documents of a state directory.
 
-    complete: read every record ever written, not only the recent ones and, from before, the newest of each kind.
+    complete: read every record ever written, not only the recent ones and, from before, the newest of each kind and the
+    integrity checks: these are few, and a failed one stays open to doubt until its own part is read again.
     """
 
     def __init__(self, ledger: Ledger, state_dir: Path, complete: bool) -> None:
         self.ledger = ledger
         self.state_dir = state_dir
         self.runs = ledger.runs()
-        self._policies = {entry.data["digest"]: entry.data["policy"] for entry in ledger.policies()}
+        policies = list(ledger.policies())
+        self._policies = {entry.data["digest"]: entry.data["policy"] for entry in policies}
+        self._in_force = [(entry.at, entry.data["policy"]) for entry in policies]
         self.records = list(ledger.records()) if complete else self._recent()
         self._by_run: dict[str, list[dict]] = {}
         for one in self.records:
             self._by_run.setdefault(one["run_id"], []).append(one)
 
     def _recent(self) -> list[dict]:
-        since = record.to_text(record.utc_now() - _RECENT)
-        return [*self.ledger.newest_before(since), *self.ledger.records(since=since)]
+        since = record.to_text(record.utc_now() - assessment.look_back(self._in_force) - _MARGIN)
+        checks = [one for one in self.ledger.records(kind="integrity_check") if one["opened_at"] < since]
+        others = [one for one in self.ledger.newest_before(since) if one["kind"] != "integrity_check"]
+        return [*checks, *others, *self.ledger.records(since=since)]
 
     def policy(self, digest: str) -> dict:
         """Returns a policy that the ledger holds."""
@@ -63,14 +69,14 @@ class Archive:
 
     def write_index(self, policy: Mapping, digest: str, moment: datetime.datetime) -> tuple[dict, Path]:
         """Writes the index of everything and returns (document, path of index.html)."""
-        in_force = [(entry.at, entry.data["policy"]) for entry in self.ledger.policies()]
+        problems = self.ledger.verify()
         index = {
             "schema": "sicekat.index/1", "generated_at": record.to_text(moment), "policy_digest": digest,
             **{key: policy[key] for key in ("language", "timezone", "agency")},
-            **assessment.index(policy, in_force, self.records, moment),
+            **assessment.index(policy, self._in_force, self.records, moment, pins(self.ledger, policy), problems),
             "checklists": [self._listed(run) for run in reversed(self.runs) if run["closed"]],
             "records": self.records,
-            "ledger": {**self.ledger.head(), "problems": self.ledger.verify()},
+            "ledger": {**self.ledger.head(), "problems": problems},
         }  # fmt: skip
         return index, documents.write_index(index, self.state_dir / "reports")["html"]
 
@@ -84,6 +90,12 @@ class Archive:
             **{key: run[key] for key in ("cycle", "period", "opened_at")}, **{key: run["closed"][key] for key in ("overall", "counts")},
             "files": {suffix: f"../checklists/{run['period']}/{stem}.{suffix}" for suffix in ("json", "html", "pdf")},
         }  # fmt: skip
+
+
+def pins(ledger: Ledger, policy: Mapping) -> dict[tuple[str, str], str]:
+    """Returns (server, repository) -> the id of the repository that belongs to it today, for each one that was deployed."""
+    places = [(name, repository) for name, server in policy["servers"].items() for repository in server["repositories"]]
+    return {place: pinned["repository_id"] for place in places if (pinned := ledger.pinned_repository(*place))}
 
 
 def not_green(checklist: Mapping) -> Iterable[Mapping]:

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
-from ansible_collections.sicekat.backup.plugins.plugin_utils import assessment
+from ansible_collections.sicekat.backup.plugins.plugin_utils import assessment, documentation
+from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger
 
 SERVER = {"datasets": [{"name": "dokumen", "category": "penting"}], "repositories": {"primary": {}}}
 DAY = {"start": "01:00", "end": "03:00", "grace_s": 3600}
@@ -28,20 +29,33 @@ POLICY = {
 NOON = datetime.datetime(2026, 11, 20, 12, tzinfo=datetime.UTC)
 
 
-def made(kind: str, outcome: str | None, day: int, cycle: str = "daily", period: str | None = None, late: bool = False) -> dict:
+PINS = {("srv", "primary"): "id-1", ("srv", "archive"): "id-2"}
+
+
+def made(kind: str, outcome: str | None, day: int, cycle: str = "daily", period: str | None = None, late: bool = False, **fields: object) -> dict:
     at = f"2026-11-{day:02}T{'09' if late else '02'}:00:00Z"
     return {
         "record_id": f"{kind}-{cycle}-{day}", "kind": kind, "cycle": cycle, "period": period or f"2026-11-{day:02}", "server": "srv",
         "dataset": "" if kind == "integrity_check" else "dokumen", "repository": "primary", "outcome": outcome, "opened_at": at, "started_at": at,
         "finished_at": at, "scheduled_start": f"2026-11-{day:02}T01:00:00Z", "due_at": f"2026-11-{day:02}T04:00:00Z", "form_number": f"CB/{day}",
+        "repository_id": "id-1", **fields,
     }  # fmt: skip
 
 
 PROOFS = [made("integrity_check", "success", 15, "weekly", "2026-W46"), made("restore_test", "success", 16, "restore_test", "2026-11")]
 
 
-def status(*records: dict, since: str = "2026-11-20T00:30:00Z") -> dict:
-    return assessment.index(POLICY, [(since, POLICY)], records, NOON)["status"][0]
+def check(outcome: str | None, day: int, read_data: str = "full", repository: str = "primary") -> dict:
+    fields = {"repository": repository, "repository_id": PINS["srv", repository], "integrity": {"read_data": read_data}}
+    return made("integrity_check", outcome, day, "weekly", f"2026-W{day}", **fields)
+
+
+def status(*records: dict, since: str = "2026-11-20T00:30:00Z", policies: list | None = None, policy: dict = POLICY, problems: tuple = ()) -> dict:
+    return assessment.index(policy, policies or [(since, policy)], records, NOON, PINS, problems)["status"][0]
+
+
+def codes(found: dict) -> list[str]:
+    return [reason["code"] for reason in found["reasons"]]
 
 
 def test_all_proofs_make_green():
@@ -62,10 +76,110 @@ def test_the_newest_of_a_kind_that_is_no_success_makes_red(kind, outcome):
 
 
 def test_a_failed_integrity_check_stays_red_however_many_backups_succeed_after_it():
-    broken = made("integrity_check", "failed", 16, "weekly", "2026-W46")
+    broken = check("failed", 16)
     backups = [made("backup", "success", day) for day in (17, 18, 19, 20)]
     assert status(*PROOFS, broken, *backups)["state"] == "red"
-    assert status(*PROOFS, broken, *backups, made("integrity_check", "success", 20, "weekly", "2026-W47"))["state"] == "green"
+    assert status(*PROOFS, broken, *backups, check("success", 20))["state"] == "green"
+
+
+@pytest.mark.parametrize(("read_later", "state"), [("3/7", "red"), ("2/7", "green"), ("full", "green"), ("2/8", "red")])
+def test_a_failed_integrity_check_is_cleared_only_by_one_that_reads_the_same_part_or_all(read_later, state):
+    found = status(*PROOFS, made("backup", "success", 20), check("failed", 16, "2/7"), check("success", 17, read_later))
+    assert found["state"] == state
+
+
+def test_a_part_that_was_read_does_not_clear_a_failed_whole():
+    assert codes(status(*PROOFS, made("backup", "success", 20), check("failed", 16), check("success", 17, "1/7"))) == ["status_integrity"]
+
+
+def test_a_failed_part_stays_in_doubt_beside_a_later_failure_that_is_cleared():
+    records = [check("failed", 16, "1/7"), check("failed", 17, "2/7"), check("success", 18, "2/7")]
+    assert codes(status(*PROOFS, made("backup", "success", 20), *records)) == ["status_integrity"]
+
+
+def test_a_check_that_never_came_to_read_is_cleared_by_any_later_one():
+    nothing_read = made("integrity_check", "unreachable", 16, "weekly", "2026-W46", repository_id=None)
+    assert status(*PROOFS, made("backup", "success", 20), nothing_read)["state"] == "red"
+    assert status(*PROOFS, made("backup", "success", 20), nothing_read, check("success", 17, "3/7"))["state"] == "green"
+
+
+def test_a_check_that_failed_without_telling_what_it_read_is_cleared_only_by_a_whole_one():
+    crashed = made("integrity_check", "failed", 16, "weekly", "2026-W46", repository_id=None)
+    assert status(*PROOFS, made("backup", "success", 20), crashed, check("success", 17, "3/7"))["state"] == "red"
+    assert status(*PROOFS, made("backup", "success", 20), crashed, check("success", 17))["state"] == "green"
+
+
+@pytest.mark.parametrize("other_id", ["id-of-before", None])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_success_in_another_repository_than_the_pinned_one_proves_nothing(place, other_id):
+    records = [*PROOFS, made("backup", "success", 20)]
+    records[place] = {**records[place], "repository_id": other_id}
+    assert status(*records)["state"] == "unknown"
+
+
+def test_a_success_proves_nothing_for_a_repository_that_was_never_pinned():
+    records = [{**one, "repository_id": None} for one in (*PROOFS, made("backup", "success", 20))]
+    assert assessment.index(POLICY, [("2026-11-20T00:30:00Z", POLICY)], records, NOON, {}, ())["status"][0]["state"] == "unknown"
+
+
+@pytest.mark.parametrize("outcome", [None, "failed", "aborted", "unreachable"])
+@pytest.mark.parametrize("kind", ["backup", "integrity_check", "restore_test"])
+def test_what_never_reached_the_repository_still_makes_red(kind, outcome):
+    assert status(*PROOFS, made("backup", "success", 20), made(kind, outcome, 20, repository_id=None))["state"] == "red"
+
+
+def test_a_success_in_a_repository_that_was_replaced_clears_nothing():
+    elsewhere = made("backup", "success", 20, late=True, repository_id="id-of-before")
+    assert status(*PROOFS, made("backup", "success", 19), made("backup", "failed", 20), elsewhere)["state"] == "red"
+
+
+ARCHIVING = {**POLICY, "servers": {"srv": {**SERVER, "repositories": {"primary": {}, "archive": {}}}}}
+
+
+def test_each_repository_that_is_owed_a_check_needs_a_successful_one():
+    records = [*PROOFS, made("backup", "success", 20)]
+    found = status(*records, policy=ARCHIVING)
+    assert found["state"] == "unknown"
+    assert found["reasons"] == [{"code": "status_no_integrity_check", "params": {"repository": "archive"}}]
+    assert status(*records, check("success", 16, repository="archive"), policy=ARCHIVING)["state"] == "green"
+
+
+def test_the_primary_repository_needs_a_check_even_if_no_cycle_owes_one_and_the_archive_only_if_one_does():
+    daily_only = {**ARCHIVING, "cycles": {**POLICY["cycles"], "weekly": None, "monthly": None}}
+    records = [PROOFS[1], made("backup", "success", 20)]
+    assert status(*records, check("success", 16, repository="archive"), policy=daily_only)["state"] == "unknown"
+    assert status(*records, check("success", 16), policy=daily_only)["state"] == "green"
+
+
+def test_an_unsound_ledger_makes_every_data_set_red():
+    found = status(*PROOFS, made("backup", "success", 20), problems=((7, {"code": "ledger_entry_altered", "params": {}}),))
+    assert found["state"] == "red" and codes(found) == ["status_ledger"]
+
+
+AHEAD, WITHIN = "2026-11-20T12:10:01Z", "2026-11-20T12:10:00Z"
+
+
+def test_a_policy_dated_after_now_makes_red():
+    records = [*PROOFS, made("backup", "success", 20)]
+    assert codes(status(*records, since=AHEAD)) == ["status_clock"]
+    assert status(*records, since=WITHIN)["state"] == "green"
+
+
+def test_a_record_dated_after_now_makes_red():
+    records = [*PROOFS, made("backup", "success", 20)]
+    assert codes(status(*records, made("backup", "success", 20, opened_at=AHEAD))) == ["status_clock"]
+    assert status(*records, made("backup", "success", 20, opened_at=WITHIN))["state"] == "green"
+
+
+def test_a_policy_dated_after_now_takes_no_obligation_away():
+    policies = [("2026-11-18T00:00:00Z", POLICY), ("2027-11-18T00:00:00Z", POLICY)]
+    states = {one["period"]: one["state"] for one in assessment.owed_list(policies, [], NOON)}
+    assert states == {"2026-11-18": "missed", "2026-11-19": "missed", "2026-11-20": "missed"}
+
+
+def test_a_server_whose_clock_is_ahead_makes_up_for_nothing_that_was_missed_later():
+    ahead = made("backup", "success", 18, finished_at="2027-01-01T00:00:00Z")
+    assert codes(status(*PROOFS, ahead, since="2026-11-18T00:00:00Z")) == ["status_missed"] * 2
 
 
 def test_a_daily_success_does_not_clear_a_failed_weekly_but_a_weekly_clears_a_failed_daily():
@@ -103,6 +217,79 @@ def test_nothing_is_owed_before_the_policy_was_in_force():
 def test_a_missed_day_makes_red_until_a_later_day_succeeds():
     assert status(*PROOFS, made("backup", "success", 19), since="2026-11-19T00:00:00Z")["state"] == "red"
     assert status(*PROOFS, made("backup", "success", 20), since="2026-11-19T00:00:00Z")["state"] == "green"
+
+
+MONTHLY_TEST = {**POLICY, "cycles": {**dict.fromkeys(POLICY["cycles"]), "restore_test": {**DAY, "day": 15}}}
+NO_TEST = {**POLICY, "cycles": dict.fromkeys(POLICY["cycles"])}
+A_YEAR_AGO = [("2025-11-01T00:00:00Z", MONTHLY_TEST), ("2025-11-20T00:00:00Z", NO_TEST)]
+OLD_TEST = made("restore_test", "success", 1, "restore_test", "2025-10", opened_at="2025-10-16T02:00:00Z", finished_at="2025-10-16T02:00:00Z")
+
+
+def test_what_was_missed_a_year_ago_stays_red_until_the_same_cycle_succeeds():
+    records = [OLD_TEST, PROOFS[0], made("backup", "success", 20)]
+    found = status(*records, policies=A_YEAR_AGO)
+    assert found["reasons"] == [{"code": "status_missed", "params": {"cycle": "restore_test", "period": "2025-11"}}]
+    assert status(*records, PROOFS[1], policies=A_YEAR_AGO)["state"] == "green"
+
+
+def test_a_missed_month_is_in_sight_until_the_next_is_due_however_long_its_grace():
+    patient = {**MONTHLY_TEST, "cycles": {**MONTHLY_TEST["cycles"], "restore_test": {"start": "01:00", "end": "03:00", "grace_s": 100 * 86400, "day": 15}}}
+    found = status(OLD_TEST, PROOFS[0], made("backup", "success", 20), policies=[("2026-06-01T00:00:00Z", patient)])
+    assert {reason["params"]["period"] for reason in found["reasons"]} == {"2026-06", "2026-07"}
+
+
+def test_what_a_data_set_owed_long_ago_is_forgotten_once_it_is_no_longer_in_the_policy():
+    policies = [A_YEAR_AGO[0], ("2025-11-20T00:00:00Z", {**NO_TEST, "servers": {}})]
+    assert assessment.owed_list(policies, [], NOON) == []
+
+
+@pytest.mark.parametrize("days", range(20, 130, 7))
+def test_a_missed_cycle_never_turns_green_by_itself(days):
+    weekly = {**POLICY, "cycles": {**dict.fromkeys(POLICY["cycles"]), "weekly": POLICY["cycles"]["weekly"]}}
+    policies = [(record.to_text(NOON - datetime.timedelta(days=days)), weekly), (record.to_text(NOON - datetime.timedelta(days=days - 8)), NO_TEST)]
+    assert "status_missed" in codes(status(*PROOFS, policies=policies))
+
+
+def recorded(ledger: Ledger, name: str, days_ago: int, outcome: str, **fields: object) -> None:
+    at = record.to_text(record.utc_now() - datetime.timedelta(days=days_ago))
+    opened = {"record_id": name, "run_id": "run", "server": "srv", "dataset": "", "repository": "primary", "cycle": "weekly", "period": name, **fields}
+    ledger.append("record_opened", opened, at=at)
+    ledger.append(
+        "record_closed", {"record_id": name, "outcome": outcome, "repository_id": "id-1", "finished_at": at, "integrity": fields.get("integrity")}, at=at
+    )
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    with Ledger.open(tmp_path / "ledger.sqlite3", create=True) as ledger:
+        ledger.save_policy(POLICY)
+        ledger.open_run({"run_id": "run", "local_month": "2026-11"}, "CB")
+        yield ledger
+
+
+def test_the_gate_reads_all_records_of_the_look_back_and_the_newest_of_each_kind_before(ledger, tmp_path):
+    for name, days_ago in (("oldest", 300), ("newest before", 200), ("in the look-back", 74), ("recent", 5)):
+        recorded(ledger, name, days_ago, "success", kind="backup", dataset="dokumen")
+    archive = documentation.Archive(ledger, tmp_path, complete=False)
+    assert [one["record_id"] for one in archive.records] == ["newest before", "in the look-back", "recent"]
+
+
+def test_the_gate_reads_a_failed_check_however_old_it_is(ledger, tmp_path):
+    recorded(ledger, "failed", 300, "failed", kind="integrity_check", integrity={"read_data": "2/7"})
+    recorded(ledger, "later", 200, "success", kind="integrity_check", integrity={"read_data": "3/7"})
+    archive = documentation.Archive(ledger, tmp_path, complete=False)
+    assert [one["record_id"] for one in archive.records] == ["failed", "later"]
+
+
+def test_the_index_takes_pins_and_problems_from_the_ledger(ledger, tmp_path, monkeypatch):
+    for pinned in ("id-of-before", "id-1"):
+        ledger.pin_repository({"server": "srv", "repository": "primary", "repository_id": pinned, "url": "x", "reason": "x"})
+    given = []
+    monkeypatch.setattr(documentation.assessment, "index", lambda *arguments: given.extend(arguments) or {"status": [], "owed": []})
+    monkeypatch.setattr(documentation.documents, "write_index", lambda _index, directory: {"html": directory})
+    monkeypatch.setattr(ledger, "verify", lambda: ["a problem"])
+    index, _path = documentation.Archive(ledger, tmp_path, complete=False).write_index(ARCHIVING, "digest", NOON)
+    assert given[-2:] == [{("srv", "primary"): "id-1"}, ["a problem"]] and index["ledger"]["problems"] == ["a problem"]
 
 
 NONE = dict.fromkeys(("success", "partial", "failed", "aborted", "unreachable", "open", "not_covered"), 0)

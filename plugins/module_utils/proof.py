@@ -11,6 +11,9 @@ Note that this module util is private to the collection.
 from __future__ import annotations
 
 import collections
+import concurrent.futures
+import datetime
+import functools
 import json
 import os
 import stat
@@ -26,6 +29,7 @@ _TYPES = {
     "dev": stat.S_ISBLK, "chardev": stat.S_ISCHR, "socket": stat.S_ISSOCK,
 }  # fmt: skip
 _SHOWN = 50
+_EPOCH = datetime.date(1970, 1, 1).toordinal()
 
 
 class Proof:
@@ -82,24 +86,21 @@ def compare_sample(proof, root, nodes, manifest):
     listed = collections.defaultdict(list)
     for node in nodes:
         listed[node["path"]].append(node)
+    comparable = []
     for entry in manifest["files"]:
         path = unquote_to_bytes(entry["path"])
-        shown = manifests.engine_text(path)
-        same = [
-            node
-            for node in listed[shown]
-            if node["type"] == "file" and node.get("size", 0) == entry["size"] and nanoseconds(node["mtime"]) == entry["mtime_ns"]
-        ]
-        if not same:
+        same = [node for node in listed[manifests.engine_text(path)] if _is_that_file(node, entry)]
+        if same:
+            comparable.append((root + path, entry))
+        else:
             proof.sample["changed_during_backup"] += 1
-            continue
-        proof.sample["compared"] += 1
-        wrong = _sample_differences(root + path, entry)
-        if wrong == ["missing"]:
-            proof.sample["missing"] += 1
-        proof.sample["different" if wrong else "equal"] += wrong != ["missing"]
-        if wrong:
-            proof.differs(path, ", ".join(wrong))
+    # Hashing releases Python's lock, so that every core works.
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for (path, _entry), wrong in zip(comparable, pool.map(lambda one: _sample_differences(*one), comparable)):
+            proof.sample["compared"] += 1
+            proof.sample["missing" if wrong == ["missing"] else "different" if wrong else "equal"] += 1
+            if wrong:
+                proof.differs(path[len(root) :], ", ".join(wrong))
     for entry in manifest["symlinks"]:
         path, target = unquote_to_bytes(entry["path"]), unquote_to_bytes(entry["target"])
         if not any(node["type"] == "symlink" for node in listed[manifests.engine_text(path)]):
@@ -125,12 +126,20 @@ def find_canary(proof, root, path, nonce):
 
 
 def nanoseconds(text):
-    """Returns an RFC 3339 time of restic as nanoseconds since 1970."""
-    whole, _dot, rest = text.partition(".")
-    digits = "".join(char for char in rest[:9] if char.isdigit()) if _dot else ""
-    zone = text[19 + (1 + len(digits) if _dot else 0) :]
-    seconds = int(record.from_text(whole[:19] + (zone or "Z")).timestamp())
-    return seconds * 10**9 + int(digits.ljust(9, "0") or 0)
+    """Returns an RFC 3339 time of restic as nanoseconds since 1970; written for speed, there is one for each file."""
+    fraction, zone = "", text[19:]
+    if zone.startswith("."):
+        digits = len(zone) - len(zone[1:].lstrip("0123456789")) - 1
+        fraction, zone = zone[1 : 1 + digits], zone[1 + digits :]
+    seconds = _seconds(text[:10]) + int(text[11:13]) * 3600 + int(text[14:16]) * 60 + int(text[17:19])
+    if zone != "Z":
+        seconds -= (-1 if zone[0] == "-" else 1) * (int(zone[1:3]) * 3600 + int(zone[4:6]) * 60)
+    return seconds * 10**9 + int(fraction.ljust(9, "0"))
+
+
+@functools.lru_cache(maxsize=4096)
+def _seconds(day):
+    return (datetime.date(int(day[:4]), int(day[5:7]), int(day[8:10])).toordinal() - _EPOCH) * 86400
 
 
 def _tree(root):
@@ -161,6 +170,10 @@ def _node_differences(node, status, as_root):
     if as_root and (status.st_uid, status.st_gid) != (node.get("uid", 0), node.get("gid", 0)):
         wrong.append("owner %d:%d instead of %d:%d" % (status.st_uid, status.st_gid, node.get("uid", 0), node.get("gid", 0)))
     return wrong
+
+
+def _is_that_file(node, entry):
+    return node["type"] == "file" and node.get("size", 0) == entry["size"] and nanoseconds(node["mtime"]) == entry["mtime_ns"]
 
 
 def _unix_mode(go_mode):

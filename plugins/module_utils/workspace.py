@@ -8,6 +8,7 @@ Note that this module util is private to the collection.
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import errno
 import fcntl
@@ -133,12 +134,26 @@ def _remove_if_free(path):
 
 
 def remove_tree(path):
-    """Removes a directory with all that is in it, also what a user other than root restored read-only; returns True if it is gone."""
+    """Removes a directory with all that is in it, also what a user other than root restored read-only; returns True if it is gone.
+
+    Directories are emptied side by side: removing what was just restored otherwise takes as long as proving it.
+    """
+    directories = []
     for directory, _names, _files in os.walk(path):
         with contextlib.suppress(OSError):
             os.chmod(directory, 0o700)
+        directories.append(directory)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(_empty, directories))
     shutil.rmtree(path, ignore_errors=True)
     return not os.path.lexists(path)
+
+
+def _empty(directory):
+    with contextlib.suppress(OSError), os.scandir(directory) as entries:
+        for entry in entries:
+            if not entry.is_dir(follow_symlinks=False):
+                os.unlink(entry.path)
 
 
 def os_failure(error, place):

@@ -24,7 +24,7 @@ from typing import Any
 
 from ansible.plugins.callback import CallbackBase
 
-from ansible_collections.sicekat.backup.plugins.plugin_utils import runs
+from ansible_collections.sicekat.backup.plugins.plugin_utils import pdf, runs
 from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger
 
 _OPEN = "sicekat.backup.run_open"
@@ -48,6 +48,7 @@ class CallbackModule(CallbackBase):
         if result.task.action == _OPEN and result.result.get("run_id"):
             self._ledger = Ledger.open(runs.ledger_path(result.result["state_dir"]))
             self._run_id = result.result["run_id"]
+            pdf.warm_up()
         elif result.task.action == _PERFORM:
             self._close(result.result.get("records") or ())
 

@@ -13,10 +13,8 @@ import json
 import os
 import time
 
-from ansible_collections.sicekat.backup.plugins.module_utils.backup_operation import Repository
-from ansible_collections.sicekat.backup.plugins.module_utils.manifest import unpack
 from ansible_collections.sicekat.backup.plugins.module_utils.restic import Restic
-from ansible_collections.sicekat.backup.plugins.module_utils.restore_operation import Job
+from ansible_collections.sicekat.backup.plugins.module_utils.storage import Repository
 from ansible_collections.sicekat.backup.plugins.module_utils.workspace import Workspace, replace_file
 
 REPOSITORY = {
@@ -31,34 +29,12 @@ REPOSITORY = {
 
 PROGRESS = {"progress": {"type": "path"}}
 
-RESTORE = {
-    "dataset": {"type": "dict", "required": True},
-    "snapshot": {"type": "str", "required": True},
-    "backed_up_at": {"type": "str", "required": True},
-    "manifest": {"type": "str", "no_log": True},
-    "manifest_sha256": {"type": "str"},
-    "size_bytes": {"type": "int", "default": 0},
-    "rto_s": {"type": "int"},
-}
-
 
 def repository_of(params, cache=True):
     """Returns (Repository, Workspace) from module parameters."""
     workspace = Workspace(params["server_dir"])
     restic = Restic(params["restic"], params["repository"], params["password"], workspace.path("cache") if cache else None)
     return Repository(restic, params["repository_id"], params["repository_name"], params["location"]), workspace
-
-
-def job_of(params):
-    """Returns the Job of a restore from module parameters."""
-    try:
-        manifest = unpack(params["manifest"]) if params["manifest"] else None
-    except ValueError:
-        manifest = None  # the operation finds that the evidence is missing
-    return Job(
-        params["dataset"], params["snapshot"], params["backed_up_at"], manifest, params["manifest_sha256"],
-        params["rto_s"], params["size_bytes"],
-    )  # fmt: skip
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ Note that this module util is private to the collection.
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import errno
 import fcntl
@@ -143,7 +142,9 @@ def remove_tree(path):
         with contextlib.suppress(OSError):
             os.chmod(directory, 0o700)
         directories.append(directory)
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    from concurrent.futures import ThreadPoolExecutor  # here, because only restores need it and loading it takes time
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(_empty, directories))
     shutil.rmtree(path, ignore_errors=True)
     return not os.path.lexists(path)

@@ -57,8 +57,8 @@ problems:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.sicekat.backup.plugins.module_utils.arguments import REPOSITORY, repository_of
-from ansible_collections.sicekat.backup.plugins.module_utils.backup_operation import identity_problems
 from ansible_collections.sicekat.backup.plugins.module_utils.integrity_operation import check_integrity
+from ansible_collections.sicekat.backup.plugins.module_utils.storage import identity_problems
 
 
 def main():

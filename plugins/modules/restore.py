@@ -63,9 +63,10 @@ problems:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.sicekat.backup.plugins.module_utils.arguments import PROGRESS, REPOSITORY, RESTORE, job_of, reporter, repository_of
-from ansible_collections.sicekat.backup.plugins.module_utils.backup_operation import identity_problems
+from ansible_collections.sicekat.backup.plugins.module_utils.arguments import PROGRESS, REPOSITORY, reporter, repository_of
+from ansible_collections.sicekat.backup.plugins.module_utils.restore_arguments import RESTORE, job_of
 from ansible_collections.sicekat.backup.plugins.module_utils.restore_operation import refuse_target, restore_to
+from ansible_collections.sicekat.backup.plugins.module_utils.storage import identity_problems
 
 
 def main():

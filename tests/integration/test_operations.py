@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.sicekat.backup.plugins.module_utils import backup_operation, integrity_operation, manifest, restore_operation, workspace
+from ansible_collections.sicekat.backup.plugins.module_utils import backup_operation, integrity_operation, manifest, restore_operation, storage, workspace
 from ansible_collections.sicekat.backup.plugins.module_utils.restic import Restic
 from ansible_collections.sicekat.backup.plugins.module_utils.sources import sqlite as sqlite_source
 
@@ -38,7 +38,7 @@ class Bench:
         self.workspace = workspace.Workspace(str(root / "server"))
         self.workspace.make()
         self.restic = Restic(str(binary), str(root / "repository"), PASSWORD, str(root / "server" / "cache"))
-        self.repository = backup_operation.Repository(self.restic, self.restic.init(), "primary", "di sini")
+        self.repository = storage.Repository(self.restic, self.restic.init(), "primary", "di sini")
         self.dataset = {"record_id": "r:1", "name": "dokumen", "kind": "files", "paths": [str(self.data)]}
 
     def back_up(self, archive: object = None) -> dict:
@@ -51,7 +51,7 @@ class Bench:
             self.dataset, backup["snapshot_id"], backup["started_at"], self.manifests["r:1"], backup["manifest"]["sha256"], None, backup["data_size_bytes"]
         )
         fresh = Restic(self.restic.binary, self.restic.repository, PASSWORD)
-        repository = backup_operation.Repository(fresh, self.repository.pinned_id, "primary", "di sini")
+        repository = storage.Repository(fresh, self.repository.pinned_id, "primary", "di sini")
         return restore_operation.test_restore(job, self.workspace, repository, quiet)
 
     def packs(self) -> list[Path]:
@@ -136,7 +136,7 @@ def test_excluding_our_canary_is_told_at_once(one_bench):
 
 
 def test_an_archive_that_cannot_be_reached_does_not_keep_the_primary_from_being_written(one_bench):
-    missing = backup_operation.Repository(Restic(one_bench.restic.binary, str(one_bench.root / "tidak-ada"), PASSWORD), "0" * 64, "archive", "")
+    missing = storage.Repository(Restic(one_bench.restic.binary, str(one_bench.root / "tidak-ada"), PASSWORD), "0" * 64, "archive", "")
     backup = one_bench.back_up(missing)
     assert (backup["outcome"], backup["cause"]) == ("failed", "repository_missing")
     assert [snapshot["id"] for snapshot in one_bench.restic.snapshots()] == [backup["snapshot_id"]]

@@ -16,7 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.sicekat.backup.plugins.plugin_utils.documents import files, page, pdf, table
+from ansible_collections.sicekat.backup.plugins.plugin_utils import pdf
+from ansible_collections.sicekat.backup.plugins.plugin_utils.documents import files, page, table
 
 
 def write_checklist(checklist: Mapping[str, Any], directory: Path) -> dict[str, Path]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import csv
 import html.parser
@@ -23,8 +24,8 @@ import pypdf
 import pytest
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
-from ansible_collections.sicekat.backup.plugins.plugin_utils import catalogue, documents
-from ansible_collections.sicekat.backup.plugins.plugin_utils.documents import page, pdf, table, view
+from ansible_collections.sicekat.backup.plugins.plugin_utils import catalogue, documents, pdf
+from ansible_collections.sicekat.backup.plugins.plugin_utils.documents import page, table, view
 
 
 def load_samples() -> ModuleType:
@@ -366,3 +367,29 @@ def test_an_index_without_records_writes_the_headings_alone(tmp_path: Path) -> N
     paths = documents.write_index(samples.index(), tmp_path)
     assert paths["csv"].read_text(encoding="utf-8").startswith('"form_number","record_id"')
     assert read_csv(paths["csv"].read_bytes()) == []
+
+
+PAGE = "<!doctype html><html lang=id><title>Uji</title><p>Halaman uji</p>"
+
+
+@pytest.fixture
+def helper(monkeypatch):
+    """The process that renders, ended after the test."""
+    monkeypatch.setattr(pdf, "_helper", None)
+    pdf.warm_up()
+    yield pdf._helper
+    with contextlib.suppress(BrokenPipeError):
+        pdf._helper.stdin.close()
+    pdf._helper.wait(20)
+
+
+def test_the_process_that_was_warmed_up_renders_the_same_bytes(helper):
+    first, second = pdf.render(PAGE), pdf.render(PAGE)
+    assert helper.poll() is None
+    assert first == second == pdf._render(PAGE)
+
+
+def test_a_document_is_rendered_all_the_same_when_that_process_has_died(helper):
+    helper.kill()
+    helper.wait(20)
+    assert pdf.render(PAGE).startswith(b"%PDF")

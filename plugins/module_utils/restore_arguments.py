@@ -1,0 +1,34 @@
+# SPDX-FileCopyrightText: SI CEKAT contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Options of the modules that restore (documented in the fragment `repository.restore`), and the job they stand for.
+
+Note that this module util is private to the collection.
+"""
+
+from __future__ import annotations
+
+from ansible_collections.sicekat.backup.plugins.module_utils.manifest import unpack
+from ansible_collections.sicekat.backup.plugins.module_utils.restore_operation import Job
+
+RESTORE = {
+    "dataset": {"type": "dict", "required": True},
+    "snapshot": {"type": "str", "required": True},
+    "backed_up_at": {"type": "str", "required": True},
+    "manifest": {"type": "str", "no_log": True},
+    "manifest_sha256": {"type": "str"},
+    "size_bytes": {"type": "int", "default": 0},
+    "rto_s": {"type": "int"},
+}
+
+
+def job_of(params):
+    """Returns the Job of a restore from module parameters."""
+    try:
+        manifest = unpack(params["manifest"]) if params["manifest"] else None
+    except ValueError:
+        manifest = None  # the operation finds that the evidence is missing
+    return Job(
+        params["dataset"], params["snapshot"], params["backed_up_at"], manifest, params["manifest_sha256"],
+        params["rto_s"], params["size_bytes"],
+    )  # fmt: skip

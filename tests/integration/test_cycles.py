@@ -51,21 +51,21 @@ def test_an_office_is_backed_up_by_every_cycle_and_proved_by_a_restore_test(site
     assert (site.root / "state/reports/index.html").is_file()
 
 
-def test_a_second_daily_run_adds_only_what_changed(site):
-    assert site.play("daily").code == 0
-    (site.data / "baru.txt").write_text("baru", encoding="utf-8")
-    assert site.play("daily").code == 0
-    first, second = site.records()
+def test_a_second_daily_run_adds_only_what_changed(any_site):
+    assert any_site.play("daily").code == 0
+    (any_site.data / "baru.txt").write_text("baru", encoding="utf-8")
+    assert any_site.play("daily").code == 0
+    first, second = any_site.records()
     assert (second["files"]["new"], second["files"]["changed"], second["files"]["total"]) == (1, 0, 21)
     assert second["parent_snapshot_id"] == first["snapshot_id"]
 
 
-def test_a_weekly_run_reads_every_file_again(site):
-    assert site.play("daily").code == 0
-    assert site.play("weekly").code == 0
-    weekly = site.last(cycle="weekly", kind="backup")
+def test_a_weekly_run_reads_every_file_again(any_site):
+    assert any_site.play("daily").code == 0
+    assert any_site.play("weekly").code == 0
+    weekly = any_site.last(cycle="weekly", kind="backup")
     assert weekly["files"]["unmodified"] == 0 and weekly["files"]["total"] == 20
-    assert site.last(kind="integrity_check")["integrity"]["packs_read"] > 0
+    assert any_site.last(kind="integrity_check")["integrity"]["packs_read"] > 0
 
 
 def test_a_restore_brings_the_files_back_and_refuses_a_directory_that_is_not_empty(site):
@@ -78,14 +78,14 @@ def test_a_restore_brings_the_files_back_and_refuses_a_directory_that_is_not_emp
     assert again.code != 0 and site.codes(site.last(kind="restore")) == ["target_not_empty"]
 
 
-def test_a_restore_of_an_older_snapshot_takes_that_one(site):
-    assert site.play("daily").code == 0
-    first = site.last()
-    (site.data / "surat 00.txt").write_text("ditimpa", encoding="utf-8")
-    assert site.play("daily").code == 0
-    target = site.root / "pemulihan"
-    assert site.play("restore", "-e", f"restore_target={target}", "-e", f"restore_snapshot={first['snapshot_id'][:12]}").code == 0
-    assert (target / str(site.data).lstrip("/") / "surat 00.txt").read_text(encoding="utf-8") == "isi surat 0\n"
+def test_a_restore_of_an_older_snapshot_takes_that_one(any_site):
+    assert any_site.play("daily").code == 0
+    first = any_site.last()
+    (any_site.data / "surat 00.txt").write_text("ditimpa", encoding="utf-8")
+    assert any_site.play("daily").code == 0
+    target = any_site.root / "pemulihan"
+    assert any_site.play("restore", "-e", f"restore_target={target}", "-e", f"restore_snapshot={first['snapshot_id'][:12]}").code == 0
+    assert (target / str(any_site.data).lstrip("/") / "surat 00.txt").read_text(encoding="utf-8") == "isi surat 0\n"
 
 
 def test_check_mode_changes_nothing_and_finds_a_missing_source(bare_site, any_site):
@@ -114,17 +114,17 @@ def test_english_documents_on_request(any_site):
     assert "Server name" in path.read_text(encoding="utf-8")
 
 
-def test_a_database_is_copied_whole_while_it_is_written_to(site):
-    path = site.root / "arsip.sqlite3"
+def test_a_database_is_copied_whole_while_it_is_written_to(any_site):
+    path = any_site.root / "arsip.sqlite3"
     writer = sqlite3.connect(path, isolation_level=None)
     writer.execute("PRAGMA journal_mode=WAL")
     writer.execute("CREATE TABLE surat (nomor INTEGER PRIMARY KEY, perihal TEXT)")
     writer.executemany("INSERT INTO surat (perihal) VALUES (?)", [("undangan",)] * 500)
-    site.variables["backup_datasets"] = [{"name": "arsip", "kind": "sqlite", "category": "penting", "path": str(path)}]
+    any_site.variables["backup_datasets"] = [{"name": "arsip", "kind": "sqlite", "category": "penting", "path": str(path)}]
     writer.execute("BEGIN IMMEDIATE")
     writer.execute("INSERT INTO surat (perihal) VALUES ('belum selesai')")
-    assert site.play("daily").code == 0
+    assert any_site.play("daily").code == 0
     writer.execute("COMMIT")
     writer.close()
-    assert site.last()["database"] == {"tables": {"surat": 500}, "rows": 500}
-    assert site.play("restore_test").code == 0 and site.last()["restore"]["database"] == "sound"
+    assert any_site.last()["database"] == {"tables": {"surat": 500}, "rows": 500}
+    assert any_site.play("restore_test").code == 0 and any_site.last()["restore"]["database"] == "sound"

@@ -107,14 +107,14 @@ def test_repository_missing_is_never_created_again_by_a_cycle(site):
     assert site.play("daily").code == 0
 
 
-def test_repository_replaced_by_another(site):
+def test_repository_replaced_by_another(any_site):
     password = "kata-sandi-repositori-uji"
-    site.variables["backup_repositories"]["primary"]["password"] = password
-    shutil.rmtree(site.primary)
+    any_site.variables["backup_repositories"]["primary"]["password"] = password
+    shutil.rmtree(any_site.primary)
     environment = {**os.environ, "RESTIC_PASSWORD": password}
-    subprocess.run([site.variables["backup_restic"], "-q", "-r", str(site.primary), "init"], env=environment, check=True, timeout=60)
-    failed(site, "failed", "repository_replaced")
-    assert site.play("site").code != 0
+    subprocess.run([any_site.variables["backup_restic"], "-q", "-r", str(any_site.primary), "init"], env=environment, check=True, timeout=60)
+    failed(any_site, "failed", "repository_replaced")
+    assert any_site.play("site").code != 0
 
 
 def test_server_that_was_never_deployed(bare_site):
@@ -260,22 +260,22 @@ def flip_a_byte(site) -> None:
     pack.write_bytes(content)
 
 
-def test_flipped_byte_is_found_and_stays_red_until_a_later_run_passes(site):
-    (site.data / "acak").write_bytes(os.urandom(200_000))
-    assert site.play("daily").code == 0
-    kept = site.root / "kept"
-    shutil.copytree(site.primary, kept)
-    flip_a_byte(site)
-    assert site.play("weekly").code != 0
-    assert (site.last(kind="integrity_check")["outcome"], site.last(kind="integrity_check")["cause"]) == ("failed", "repository_damaged")
-    assert site.play("restore_test").code != 0
-    assert site.last(kind="restore_test")["outcome"] == "failed"
-    assert site.play("daily").code == 0 and site.status()["dokumen"]["state"] == "red"
-    shutil.rmtree(site.primary)
-    shutil.copytree(kept, site.primary)
-    shutil.rmtree(site.root / "server" / "cache")
-    assert site.play("weekly").code == 0 and site.play("restore_test").code == 0
-    assert site.status()["dokumen"]["state"] == "green"
+def test_flipped_byte_is_found_and_stays_red_until_a_later_run_passes(any_site):
+    (any_site.data / "acak").write_bytes(os.urandom(200_000))
+    assert any_site.play("daily").code == 0
+    kept = any_site.root / "kept"
+    shutil.copytree(any_site.primary, kept)
+    flip_a_byte(any_site)
+    assert any_site.play("weekly").code != 0
+    assert (any_site.last(kind="integrity_check")["outcome"], any_site.last(kind="integrity_check")["cause"]) == ("failed", "repository_damaged")
+    assert any_site.play("restore_test").code != 0
+    assert any_site.last(kind="restore_test")["outcome"] == "failed"
+    assert any_site.play("daily").code == 0 and any_site.status()["dokumen"]["state"] == "red"
+    shutil.rmtree(any_site.primary)
+    shutil.copytree(kept, any_site.primary)
+    shutil.rmtree(any_site.root / "server" / "cache")
+    assert any_site.play("weekly").code == 0 and any_site.play("restore_test").code == 0
+    assert any_site.status()["dokumen"]["state"] == "green"
 
 
 def test_scratch_of_a_crashed_test_is_removed(any_site):

@@ -22,22 +22,22 @@ def everything_written(site) -> list[Path]:
     return [path for path in site.root.rglob("*") if path.is_file() and path.name != "hosts.yml" and site.primary not in path.parents]
 
 
-def test_no_secret_is_written_shown_or_passed_where_others_can_read_it(site):
+def test_no_secret_is_written_shown_or_passed_where_others_can_read_it(any_site):
     password = secrets.derive(SECRET, "srv-satu", "repository/primary")
     own = "kata-sandi-arsip-yang-panjang"
-    site.variables["backup_repositories"]["archive"] = {"url": str(site.root / "repositories" / "archive"), "password": own}
-    (site.data / "besar").write_bytes(os.urandom(64 << 20))
-    seen = site.play("site", "-vvv").text
+    any_site.variables["backup_repositories"]["archive"] = {"url": str(any_site.root / "repositories" / "archive"), "password": own}
+    (any_site.data / "besar").write_bytes(os.urandom(64 << 20))
+    seen = any_site.play("site", "-vvv").text
     with subprocess.Popen(
-        [*site.command("daily"), "-vvv"], cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        [*any_site.command("daily"), "-vvv"], cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     ) as process:
         while process.poll() is None:
             seen += processes_as_others_see_them()
             time.sleep(0.05)
         seen += process.stdout.read()
-    seen += "".join(site.play(name, "-vvv").text for name in ("monthly", "restore_test"))
+    seen += "".join(any_site.play(name, "-vvv").text for name in ("monthly", "restore_test"))
     assert "restic-" in seen and "--password-file" in seen
-    texts = {"the output and the process list": seen.encode(), **{str(path): path.read_bytes() for path in everything_written(site)}}
+    texts = {"the output and the process list": seen.encode(), **{str(path): path.read_bytes() for path in everything_written(any_site)}}
     assert len(texts) > 10
     for place, content in texts.items():
         for secret in (SECRET, password, own):

@@ -50,8 +50,8 @@ def check(outcome: str | None, day: int, read_data: str = "full", repository: st
     return made("integrity_check", outcome, day, "weekly", f"2026-W{day}", **fields)
 
 
-def status(*records: dict, since: str = "2026-11-20T00:30:00Z", policies: list | None = None, policy: dict = POLICY, problems: tuple = ()) -> dict:
-    return assessment.index(policy, policies or [(since, policy)], records, NOON, PINS, problems)["status"][0]
+def status(*records: dict, since: str = "2026-11-20T00:30:00Z", policies: list | None = None, policy: dict | None = None, problems: tuple = ()) -> dict:
+    return assessment.index(policy or POLICY, policies or [(since, policy or POLICY)], records, NOON, PINS, problems)["status"][0]
 
 
 def codes(found: dict) -> list[str]:

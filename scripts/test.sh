@@ -28,12 +28,12 @@ stage() {
     results+=("$(printf '%-22s %4d s  %s' "$name" $((SECONDS - begin)) "$verdict")")
 }
 
-stage "lint" 60 scripts/lint.sh quick
+stage "lint" 120 scripts/lint.sh quick
 stage "unit tests" 300 pytest -q tests/unit
-stage "ansible-lint" 180 scripts/lint.sh ansible
-stage "restic binaries" 120 scripts/restic-binaries.sh "$CACHE/restic"
-stage "integration tests" 780 pytest -q --numprocesses 2 --dist worksteal tests/integration
-stage "ansible-test sanity" 600 scripts/sanity.sh
+stage "ansible-lint" 300 scripts/lint.sh ansible
+stage "restic binaries" 300 scripts/restic-binaries.sh "$CACHE/restic"
+stage "integration tests" 1200 pytest -q --numprocesses 2 --dist worksteal tests/integration
+stage "ansible-test sanity" 1200 scripts/sanity.sh
 
 printf '\n=== Stages\n'
 printf '%s\n' "${results[@]}"

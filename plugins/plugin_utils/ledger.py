@@ -158,14 +158,6 @@ class Ledger:
             EXCEPT SELECT record_id FROM entries WHERE kind = 'record_closed')"""
         return [_merged(row) for row in self._rows(_RECORDS, where, {"run_id": run_id})]
 
-    def latest(self, kind: str, server: str, dataset: str, outcome: str | None = None) -> dict | None:
-        """Returns the closed record that was opened last for a data set, with the given outcome if any, or None."""
-        query = f"""{_RECORDS} WHERE opened.kind = 'record_opened' AND opened.server = :server AND opened.record_kind = :kind AND opened.dataset = :dataset
-            AND closed.seq IS NOT NULL AND (:outcome IS NULL OR json_extract(closed.body, '$.data.outcome') = :outcome)
-            ORDER BY opened.seq DESC LIMIT 1"""
-        row = self._row(query, {"kind": kind, "server": server, "dataset": dataset, "outcome": outcome})
-        return _merged(row) if row else None
-
     def newest_before(self, moment_text: str) -> Iterator[dict]:
         """Yields, in order of opening, the record opened last before a moment for each server, kind, data set, cycle and repository."""
         where = """seq IN (SELECT max(seq) FROM entries WHERE kind = 'record_opened' AND at < :before
@@ -178,11 +170,6 @@ class Ledger:
             "SELECT body FROM entries WHERE kind = 'repository_pinned' AND server = ? AND repository = ? ORDER BY seq DESC LIMIT 1", (server, repository)
         )
         return _data(row[0]) if row else None
-
-    def policy_at(self, moment_text: str) -> dict | None:
-        """Returns the policy that was in force at a moment (RFC 3339 text), or None before the first one."""
-        row = self._row("SELECT body FROM entries WHERE kind = 'policy' AND at <= ? ORDER BY +seq DESC LIMIT 1", (_utc(moment_text),))
-        return _data(row[0])["policy"] if row else None
 
     def policies(self) -> Iterator[Entry]:
         """Yields the policy entries in order; their data are {"digest", "policy"}."""

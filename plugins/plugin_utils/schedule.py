@@ -47,11 +47,6 @@ def slot_at(cycles: Cycles, timezone: str, cycle: str, moment: datetime.datetime
     return slots_between(_enabled(cycles, cycle), timezone, cycle, moment - _HORIZON, moment + _ONE_TICK)[-1]
 
 
-def next_slot(cycles: Cycles, timezone: str, cycle: str, moment: datetime.datetime) -> Slot:
-    """Returns the first slot that starts after `moment`. Raises ValueError if the cycle is disabled."""
-    return slots_between(_enabled(cycles, cycle), timezone, cycle, moment + _ONE_TICK, moment + _HORIZON)[0]
-
-
 def slots_between(cycles: Cycles, timezone: str, cycle: str, since: datetime.datetime, until: datetime.datetime) -> list[Slot]:
     """Returns the slots with since <= start < until in order of time; a disabled cycle has none."""
     settings = cycles[cycle]

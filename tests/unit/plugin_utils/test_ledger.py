@@ -260,28 +260,6 @@ def test_open_records_of_another_run_are_left_out(ledger):
     assert ledger.open_records("run-2") == []
 
 
-def test_the_latest_record_is_the_one_that_was_opened_last_and_is_closed(ledger):
-    for number in (1, 2, 3):
-        ledger.open_record(opened(number))
-    for number in (2, 1):
-        ledger.close_record(closed(number))
-    assert ledger.latest("backup", "srv-a", "dokumen")["record_id"] == "run-1:0002"
-
-
-def test_the_latest_record_of_an_outcome_passes_over_others(ledger):
-    for number, outcome in ((1, "success"), (2, "failed")):
-        ledger.open_record(opened(number))
-        ledger.close_record(closed(number, outcome=outcome))
-    assert ledger.latest("backup", "srv-a", "dokumen", outcome="success")["record_id"] == "run-1:0001"
-
-
-@pytest.mark.parametrize("key", [("restore", "srv-a", "dokumen"), ("backup", "srv-b", "dokumen"), ("backup", "srv-a", "")])
-def test_there_is_no_latest_record_of_what_was_never_done(ledger, key):
-    ledger.open_record(opened())
-    ledger.close_record(closed())
-    assert ledger.latest(*key) is None
-
-
 # Pins and policies
 
 
@@ -305,16 +283,6 @@ def test_a_policy_that_returns_to_an_earlier_one_is_stored_again(ledger):
     for language in ("id", "en", "id"):
         ledger.save_policy({"language": language})
     assert [entry.data["policy"]["language"] for entry in ledger.policies()] == ["id", "en", "id"]
-
-
-@pytest.mark.parametrize(
-    ("moment", "language"), [("2026-03-01T00:00:00Z", "id"), ("2026-03-31T23:59:59.9Z", "id"), ("2026-04-01T00:00:00Z", "en"), ("2026-02-28T00:00:00Z", None)]
-)
-def test_a_report_about_march_finds_the_policy_of_march(ledger, moment, language):
-    ledger.append("policy", {"digest": "1", "policy": {"language": "id"}}, at="2026-03-01T00:00:00Z")
-    ledger.append("policy", {"digest": "2", "policy": {"language": "en"}}, at="2026-04-01T00:00:00Z")
-    policy = ledger.policy_at(moment)
-    assert policy == (language and {"language": language})
 
 
 # Entries that cannot be stored

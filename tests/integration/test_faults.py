@@ -278,6 +278,19 @@ def test_flipped_byte_is_found_and_stays_red_until_a_later_run_passes(any_site):
     assert any_site.status()["dokumen"]["state"] == "green"
 
 
+def test_a_damaged_pack_that_the_cache_still_holds_fails_the_restore_test(any_site):
+    # The second run reads the directories of the first, and restic keeps what it read of those in its cache.
+    assert any_site.play("daily").code == 0 and any_site.play("daily").code == 0
+    cached = {path.name for path in (any_site.root / "server" / "cache").glob("*/data/*/*")}
+    packs = [path for path in (any_site.primary / "data").rglob("*") if path.name in cached]
+    assert packs
+    for pack in packs:
+        pack.chmod(0o600)
+        content = pack.read_bytes()
+        pack.write_bytes(bytes([content[0] ^ 0xFF]) + content[1:])
+    failed(any_site, "failed", "repository_damaged", "restore_test")
+
+
 def test_scratch_of_a_crashed_test_is_removed(any_site):
     assert any_site.play("daily").code == 0
     left = any_site.root / "server" / "scratch" / "restore-lama"

@@ -1,0 +1,62 @@
+# SPDX-FileCopyrightText: SI CEKAT contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Sweeping up after runs: what is dead is closed as aborted, once, and what lives is left alone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from ansible_collections.sicekat.backup.plugins.plugin_utils import processes, runs
+from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger, LedgerError
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    with Ledger.open(tmp_path / "ledger.sqlite3", create=True) as ledger:
+        yield ledger
+
+
+def open_run(ledger: Ledger, name: str, process: dict) -> None:
+    ledger.open_run({"run_id": name, "local_month": "2026-11", "process": process, "expected": 1, "left_out": []}, "CB")
+    ledger.open_record({"record_id": f"{name}:1", "run_id": name, "kind": "backup", "server": "srv", "dataset": "d"})
+
+
+def ended_process() -> dict:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        identity = processes.identify(child.pid)
+        assert not processes.is_dead(identity)
+    return identity
+
+
+def test_a_dead_run_is_closed_as_aborted_and_a_living_one_is_left_alone(ledger):
+    open_run(ledger, "mati", ended_process())
+    open_run(ledger, "hidup", processes.identify(os.getpid()))
+    assert runs.sweep(ledger) == 1
+    assert {one["record_id"]: one["outcome"] for one in ledger.records()} == {"mati:1": "aborted", "hidup:1": None}
+    assert [run["run_id"] for run in ledger.runs() if run["closed"]] == ["mati"] and runs.sweep(ledger) == 0
+
+
+def test_a_run_of_another_control_node_is_not_called_dead():
+    assert not processes.is_dead({**ended_process(), "node": "mesin-lain"})
+
+
+def test_a_process_id_that_was_given_away_again_does_not_keep_a_run_alive():
+    assert processes.is_dead({**processes.identify(os.getpid()), "start": 1})
+
+
+def test_another_sweep_that_was_quicker_is_no_failure(ledger, monkeypatch):
+    open_run(ledger, "mati", ended_process())
+    seen = ledger.open_records()
+    assert runs.sweep(ledger) == 1
+    monkeypatch.setattr(ledger, "open_records", lambda: seen)  # what a second playbook had read before
+    assert runs.sweep(ledger) == 0
+
+
+def test_any_other_refusal_of_the_ledger_is_told(ledger):
+    with pytest.raises(LedgerError):
+        runs._unless_closed(ledger.close_record, runs.abandoned("tak-dikenal:1", "aborted", "interrupted"))

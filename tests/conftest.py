@@ -24,7 +24,17 @@ if (COLLECTIONS / "ansible_collections").is_dir():
 @pytest.fixture(scope="session")
 def office() -> ModuleType:
     """The maker of a small office's data, tests/fixtures/office.py."""
-    spec = importlib.util.spec_from_file_location("office", ROOT / "tests/fixtures/office.py")
+    return _fixture("office")
+
+
+@pytest.fixture(scope="session")
+def cheap_key() -> ModuleType:
+    """Makes a repository quick to open, tests/fixtures/cheap_key.py."""
+    return _fixture("cheap_key")
+
+
+def _fixture(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"tests/fixtures/{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -5,45 +5,162 @@
 
 from __future__ import annotations
 
+import textwrap
 
-class ModuleDocFragment:
-    """Options of every module that speaks to a repository."""
 
-    DOCUMENTATION = r"""
-options:
-  repository:
-    description: Location of the repository as restic takes it. It reaches restic through a pipe, so it may carry credentials.
-    type: str
-    required: true
-  password:
-    description: Password of the repository. It reaches restic through a pipe and stands in no argument list, environment or file.
-    type: str
-    required: true
-  repository_id:
-    description:
-      - Identity of the repository (64 hex digits) as it was pinned at deployment.
-      - A repository with another identity is refused.
-    type: str
-  repository_name:
-    description: Name of the repository in the policy.
-    type: str
-    default: primary
-  location:
-    description: Where the repository lies, in words, as the checklist shows it.
-    type: str
-    default: ""
-  restic:
-    description: Path or name of the restic binary on the server, 0.14 or newer.
-    type: str
-    default: restic
-  server_dir:
-    description: Directory on the server that holds canaries, spool, scratch, logs and restic's cache.
-    type: path
-    default: /var/lib/si-cekat-server
+def _options(text):
+    return "\noptions:\n" + textwrap.indent(text, "  ")
+
+
+def _suboptions(head, text):
+    return head + "  suboptions:\n" + textwrap.indent(text, "    ")
+
+
+_ACCESS = r"""
+username:
+  description: User name for a REST server.
+  type: str
+password:
+  description: Password for a REST server.
+  type: str
+access_key:
+  description: Access key of an object store.
+  type: str
+secret_key:
+  description: Secret key of an object store.
+  type: str
+ca_certificate:
+  description: Certificate authority (PEM) of a REST server or object store, if its certificate is not of a public one.
+  type: str
+identity_file:
+  description: Private key for sftp and ssh on the host where restic runs, readable by the user that it runs as.
+  type: path
+host_key:
+  description:
+    - Host key for sftp and ssh, such as V(ssh-ed25519 AAAA...). Without it the user's known hosts decide.
+    - A host whose key is not known is refused in either case.
+  type: str
+known_hosts:
+  description: File of known hosts for sftp and ssh on the host where restic runs, in place of the user's and the system's.
+  type: path
+"""
+
+_PLACE = r"""
+repository:
+  description:
+    - Location of the repository without secrets. An absolute path, V(rest:https://host:port/name/), V(s3:https://host/bucket/path),
+      V(sftp:user@host:/path), or V(ssh://user@host) for a forced command that serves one repository.
+    - It reaches restic through a pipe.
+  type: str
+  required: true
+password:
+  description: Password of the repository. It reaches restic through a pipe and stands in no argument list, environment or file.
+  type: str
+  required: true
+repository_id:
+  description:
+    - Identity of the repository (64 hex digits) as it was pinned at deployment.
+    - A repository with another identity is refused.
+  type: str
+repository_name:
+  description: Name of the repository in the policy.
+  type: str
+  default: primary
+location:
+  description: Where the repository lies, in words, as the checklist shows it.
+  type: str
+  default: ""
+"""
+
+_RUN_AS = r"""
+run_as:
+  description: User of the operating system that restic runs as, so that files of a local repository stay its own. Needs root.
+  type: str
+"""
+
+_ENDPOINT = (
+    _PLACE
+    + _suboptions("access:\n  description: What opens the way to the repository, besides its own password.\n  type: dict\n  default: {}\n", _ACCESS)
+    + _RUN_AS
+)
+
+_ENGINE = r"""
+restic:
+  description: Path or name of the restic binary on the server, 0.14 or newer.
+  type: str
+  default: restic
+server_dir:
+  description: Directory on the server that holds canaries, spool, scratch, logs, results of jobs and restic's cache.
+  type: path
+  default: /var/lib/si-cekat-server
+upload_limit:
+  description: Limit for restic's uploads in KiB per second.
+  type: int
+max_runtime:
+  description: Limit for the working calls of restic in seconds, all together.
+  type: int
+  default: 86400
+"""
+
+_JOB = r"""
+job:
+  description:
+    - Id of the job. The work then goes on if the connection breaks, and the same id gets its result.
+    - Without it the work ends with the module.
+  type: str
+"""
+
+_SEVERAL = r"""
+repositories:
+  description: Repositories, each with the server that it belongs to.
+  type: list
+  elements: dict
+  default: []
+"""
+
+_SERVER = r"""
+server:
+  description: Inventory name of the server that it belongs to.
+  type: str
+  required: true
+"""
+
+_PASSWORDS = r"""
+passwords:
+  description: Passwords that must open the repository, besides the one that it is opened with here.
+  type: list
+  elements: str
+  default: []
+remove:
+  description: Passwords that must not open it any more.
+  type: list
+  elements: str
+  default: []
+"""
+
+_REQUIREMENTS = r"""
 requirements:
   - restic >= 0.14
   - Python >= 3.8 on the server, its standard library only
 """
+
+
+class ModuleDocFragment:
+    """Options of every module that speaks to a repository."""
+
+    DOCUMENTATION = _options(_ENDPOINT + _ENGINE + _JOB) + _REQUIREMENTS
+
+    LOOK = _options(_ENDPOINT + _ENGINE) + _REQUIREMENTS
+
+    ENGINE = _options(_ENGINE) + _REQUIREMENTS
+
+    CHUNKER = _options(_suboptions("chunker_access:\n  description: What opens the way to O(chunker_repository).\n  type: dict\n  default: {}\n", _ACCESS))
+
+    REPOSITORIES = _options(_suboptions(_SEVERAL, _ENDPOINT + _SERVER))
+
+    KEYS = _options(_suboptions(_SEVERAL, _ENDPOINT + _SERVER + _PASSWORDS))
+
+    SOURCE = _options(_suboptions("source:\n  description: Repository to read from.\n  type: dict\n  required: true\n", _ENDPOINT))
 
     PROGRESS = r"""
 options:

@@ -13,28 +13,74 @@ import json
 import os
 import time
 
-from ansible_collections.sicekat.backup.plugins.module_utils.restic import Restic
+from ansible_collections.sicekat.backup.plugins.module_utils.restic import WORK_LIMIT_S, Restic
 from ansible_collections.sicekat.backup.plugins.module_utils.storage import Repository
 from ansible_collections.sicekat.backup.plugins.module_utils.workspace import Workspace, replace_file
 
-REPOSITORY = {
+ACCESS = {
+    "username": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+    "access_key": {"type": "str", "no_log": True},
+    "secret_key": {"type": "str", "no_log": True},
+    "ca_certificate": {"type": "str"},
+    "identity_file": {"type": "path"},
+    "host_key": {"type": "str", "no_log": False},
+    "known_hosts": {"type": "path"},
+}
+
+# One repository among several, as suboptions.
+ENDPOINT = {
     "repository": {"type": "str", "required": True},
     "password": {"type": "str", "required": True, "no_log": True},
     "repository_id": {"type": "str"},
     "repository_name": {"type": "str", "default": "primary"},
     "location": {"type": "str", "default": ""},
-    "restic": {"type": "str", "default": "restic"},
-    "server_dir": {"type": "path", "default": "/var/lib/si-cekat-server"},
+    "access": {"type": "dict", "default": {}, "options": ACCESS},
+    "run_as": {"type": "str"},
 }
 
+# How restic works on a host, whatever the repository.
+ENGINE = {
+    "restic": {"type": "str", "default": "restic"},
+    "server_dir": {"type": "path", "default": "/var/lib/si-cekat-server"},
+    "upload_limit": {"type": "int"},
+    "max_runtime": {"type": "int", "default": WORK_LIMIT_S},
+}
+
+# One repository that is only looked at, and one that is worked with.
+LOOK = dict(ENDPOINT, **ENGINE)
+REPOSITORY = dict(LOOK, job={"type": "str"})
+
+# Each takes a processor for its key derivation, and half a second.
+SEVERAL_AT_ONCE = 2
+
 PROGRESS = {"progress": {"type": "path"}}
+
+
+def repositories(**more):
+    """Returns the option `repositories`: those of several servers, with these suboptions more."""
+    return {"type": "list", "elements": "dict", "default": [], "options": dict(ENDPOINT, server={"type": "str", "required": True}, **more)}
 
 
 def repository_of(params, cache=True):
     """Returns (Repository, Workspace) from module parameters."""
     workspace = Workspace(params["server_dir"])
-    restic = Restic(params["restic"], params["repository"], params["password"], workspace.path("cache") if cache else None)
-    return Repository(restic, params["repository_id"], params["repository_name"], params["location"]), workspace
+    return endpoint_of(params, params, cache), workspace
+
+
+def endpoint_of(endpoint, params, cache=False):
+    """Returns the Repository of one ENDPOINT dict; how restic works (ENGINE) comes from the module parameters."""
+    restic = Restic(
+        params["restic"],
+        endpoint["repository"],
+        endpoint["password"],
+        Workspace(params["server_dir"]).path("cache") if cache else None,
+        access=endpoint["access"],
+        run_as=endpoint["run_as"],
+        upload_limit=params["upload_limit"],
+        max_runtime=params["max_runtime"],
+    )
+    return Repository(restic, endpoint["repository_id"], endpoint["repository_name"], endpoint["location"])
 
 
 @contextlib.contextmanager

@@ -40,11 +40,10 @@ class Task:
         self.report = report
 
 
-def back_up(task, workspace, primary, archive=None):
+def back_up(task, workspace, primary):
     """Backs up and returns ({record_id: closed record}, {record_id: manifest}).
 
-    primary, archive: Repository; with an archive, the snapshots are copied there and must be listed there too.
-    Never raises for what can go wrong with data or repositories: that is what records are for.
+    primary: Repository. Never raises for what can go wrong with data or repositories: that is what records are for.
     """
     closed, made = {}, {}
     started = record.utc_now()
@@ -60,8 +59,6 @@ def back_up(task, workspace, primary, archive=None):
     taken = {record_id: one for record_id, one in closed.items() if one.get("snapshot_id")}
     if taken:
         _require_listing(primary, taken, made)
-    if archive and any(one["outcome"] == "success" for one in taken.values()):
-        _copy_to_archive(primary, archive, {record_id: one for record_id, one in taken.items() if one["outcome"] == "success"})
     free = _free_bytes(primary.restic.repository)
     for one in closed.values():
         one["free_bytes"] = free
@@ -210,27 +207,6 @@ def _require_listing(repository, taken, made):
             for path in made[record_id]["paths"]:
                 if manifests.engine_text(manifests.as_bytes(path)) not in held:
                     _fail(one, "failed", "source_missing", record.message("source_missing", path=path))
-        elif problem:
-            _fail(one, "failed", problem.cause, problem.message)
-        else:
-            _fail(one, "failed", "snapshot_not_listed", record.message("snapshot_not_listed", snapshot=one["snapshot_id"]))
-
-
-def _copy_to_archive(primary, archive, taken):
-    """Copies the snapshots to the archive repository, which must then list them as copies of these originals."""
-    problem = None
-    listed = []
-    try:
-        archive.require_identity()
-        archive.restic.copy([one["snapshot_id"] for one in taken.values()], primary.restic)
-        listed = archive.restic.snapshots()
-    except ResticError as error:
-        problem = error
-    for one in taken.values():
-        found = [snapshot for snapshot in listed if snapshot.get("original") == one["snapshot_id"]]
-        one["verification"]["log_check"]["checks"].append({"check": "listed_in_archive", "result": "passed" if found else "failed"})
-        if found:
-            one["storage_locations"].append(archive.storage_location(found[0]))
         elif problem:
             _fail(one, "failed", problem.cause, problem.message)
         else:

@@ -160,6 +160,14 @@ def unpack(text):
         raise ValueError(str(error)) from None
 
 
+def unpack_or_none(text):
+    """Returns the manifest of a text that `pack` made, or None for no text or any other: whoever needs it finds that the evidence is missing."""
+    try:
+        return unpack(text) if text else None
+    except ValueError:
+        return None
+
+
 def _canonical(manifest):
     return json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode("ascii")
 

@@ -47,6 +47,36 @@ MESSAGES = {
     ),
     "no_space": "There is no space left where {place} lies. The backup is incomplete and does not count. Free or add space and run again.",
     "network": "The repository could not be reached: {detail}. Nothing was stored. Check the network and the repository server.",
+    "location_unusable": "The location {repository} cannot be used: {detail}. Nothing was done. Correct backup_repositories in the inventory.",
+    "copy_impossible": (
+        "restic cannot copy from {source} to {target}: it takes only one set of {kind} credentials for both. Nothing "
+        "was copied. Keep one of the two repositories on another kind of storage."
+    ),
+    "run_as_impossible": "restic cannot run as the user {user} on this host. Nothing was done. Run site.yml, and connect to this host as root or with become.",
+    "removal_refused": (
+        "The repository at {repository} refused to remove data. What was to be removed is still there, and nothing was lost. Only the "
+        "maintenance host may remove snapshots."
+    ),
+    "network_refused": "Nothing answers at {address} ({detail}). Nothing was stored. Start the repository server, and check its port and the firewall.",
+    "network_name": "The name of {address} could not be resolved. Nothing was stored. Correct the address, or check the name service.",
+    "network_silent": "{address} gave no answer within {seconds} seconds. Nothing was stored. Check the network and the repository server.",
+    "certificate_expired": (
+        "The certificate of {address} is not valid at this time ({detail}). Nothing was stored. Run site.yml to renew it, and check the clocks."
+    ),
+    "certificate_name": (
+        "The certificate of {address} was made for another name ({detail}). Nothing was stored. It may be another server: check the address, then run site.yml."
+    ),
+    "certificate_unknown": (
+        "The certificate of {address} was not issued by an authority that is trusted here ({detail}). Nothing was "
+        "stored. It may be another server: check the address and the CA certificate."
+    ),
+    "host_key_refused": (
+        "The host key of {repository} is not the one that is known here. Nothing was done. It may be another "
+        "server: find out who changed it before host_key is corrected."
+    ),
+    "credential_refused": (
+        "The credential was refused by {address} ({detail}). Nothing was done. Run site.yml if it was rotated, or correct the credential in the inventory."
+    ),
     "permission": "Access was refused: {detail}. Nothing was done. Check the user that runs the backup.",
     "engine_missing": "restic was not found at {path}. Nothing was backed up. Run site.yml, or install restic.",
     "engine_unsupported": "restic {found} is not supported; {wanted} is. Nothing was backed up.",
@@ -74,6 +104,18 @@ MESSAGES = {
     "unreachable": (
         "The server could not be reached, or the connection to it was lost, so what was done on it is not known. Check the connection and run the cycle again."
     ),
+    "never_collected": "The server could not be reached for a week, so the result of its work was never collected. It is not known what was backed up.",
+    "never_confirmed": "For a week the repository server did not confirm the snapshot that the server claims. Without this evidence the run does not count.",
+    "job_lost": "The server was restarted or the work was killed before it ended. The data of this run do not count. Run the cycle again.",
+    "start_by_passed": (
+        "The server's turn did not come before {moment}, the latest time to begin (start_by). Nothing was backed up. Run the cycle in its next window."
+    ),
+    "storage_low": (
+        "Repository server {server} has {free} MiB free at {path}, less than the {least} MiB that must stay free (free_least). Nothing was "
+        "backed up. Free or add space and run again."
+    ),
+    "host_silent": "{server} gave no answer: {detail}. Nothing is known of it. Check the connection to it.",
+    "no_listing": "The repository server gave no listing of this repository.",
     "internal": "The work ended with an internal error: {detail}. What was backed up is not known.",
     "internal_no_result": "The step ended without a result. What was backed up is not known. See the output of the playbook.",
     "other": "restic ended with exit code {exit_code}: {detail}",
@@ -84,6 +126,54 @@ MESSAGES = {
     ),
     "changed_during_backup": "{count} file(s) of the sample changed while they were backed up and could not be compared.",
     "proof_failed": "The restored database is not sound: {detail}. Do not rely on this snapshot.",
+    "copy_source_missing": (
+        "Snapshot {snapshot} is not in the repository that it was to be copied from. Nothing was copied. Find out who removed it, and make a new backup."
+    ),
+    "copy_not_listed": (
+        "The repository does not list a copy of snapshot {snapshot}. The copy does not count. Check the storage of the copies and run the cycle again."
+    ),
+    "copy_differs": (
+        "{count} file(s) that were read back from the copy differ from what was backed up. The copy does not count. See the list of errors, keep the "
+        "original, and examine the storage of the copies."
+    ),
+    "retention_clock": (
+        "The clock of the host that was to remove old snapshots differs by {seconds} seconds from that of the control node. Nothing was removed. "
+        "Correct the clock and run the cycle again."
+    ),
+    "retention_unclaimed": (
+        "Snapshot {snapshot} of {time} belongs to no record. Nothing was removed from this repository. Find out who made it: a server may have been taken over."
+    ),
+    "retention_misdated": (
+        "Snapshot {snapshot} carries the time {time}, but by its record it was made between {start} and {end}. Nothing was removed from this repository. "
+        "Find out who dated it: the clock of the server is wrong, or the server was taken over."
+    ),
+    "retention_group": (
+        "The repository holds snapshots of {found} data set(s), but {expected} are known; {dataset} is not among them. Nothing was removed from this "
+        "repository. Find out who made them."
+    ),
+    "retention_more": "The same holds for {count} more. Nothing was removed. The list of the repository names them all.",
+    "retention_no_success": (
+        "The newest backup of data set {dataset} is no success ({outcome}). None of its snapshots was removed. Make a successful backup first."
+    ),
+    "retention_newest_gone": (
+        "The newest successful backup of data set {dataset}, snapshot {snapshot}, is not in the repository any more. None of its snapshots was removed. "
+        "Find out who removed it, and make a new backup."
+    ),
+    "retention_shrunk_files": (
+        "The newest backup of data set {dataset} holds {found} file(s), less than half of the usual {usual}. None of its snapshots was removed. "
+        "Look at the source; if it is right, removal goes on after some more backups."
+    ),
+    "retention_shrunk_bytes": (
+        "The newest backup of data set {dataset} holds {found} byte(s), less than half of the usual {usual}. None of its snapshots was removed. "
+        "Look at the source; if it is right, removal goes on after some more backups."
+    ),
+    "retention_too_many": (
+        "{count} of {total} snapshots of data set {dataset} would go at once. None of them was removed. Look at the retention in the inventory; if it is "
+        "right, lower it in smaller steps."
+    ),
+    "retention_lost_others": (
+        "{count} snapshot(s) that were to stay are gone from the repository. See the list of errors. Keep the storage as it is and find out who removed them."
+    ),
 }
 
 

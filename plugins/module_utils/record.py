@@ -19,7 +19,7 @@ import re
 SCHEMA = 1
 
 # What a record can be about.
-KINDS = ("backup", "integrity_check", "restore_test", "restore")
+KINDS = ("backup", "copy", "integrity_check", "retention", "restore_test", "restore")
 
 # How an obligation ended. Only "success" satisfies it; an open record has no outcome yet.
 OUTCOMES = ("success", "partial", "failed", "aborted", "unreachable", "missed", "exempt")
@@ -42,6 +42,8 @@ CAUSES = (
     "repository_locked",
     "repository_damaged",
     "wrong_password",
+    "certificate",
+    "credential",
     "no_space",
     "network",
     "permission",
@@ -54,9 +56,11 @@ CAUSES = (
     "nothing_restored",
     "restored_differs",
     "no_evidence",
+    "retention_refused",
     "target_unusable",
     "busy",
     "interrupted",
+    "deadline",
     "unreachable",
     "internal",
     "other",
@@ -66,7 +70,7 @@ CAUSES = (
 OPENED_FIELDS = (
     "record_id", "run_id", "kind", "cycle", "period", "backup_type",
     "server", "unit", "service", "dataset", "dataset_kind", "category", "personal_data", "sources",
-    "scheduled_start", "window_start", "window_end", "due_at", "rto_s", "rpo_s", "repository",
+    "scheduled_start", "window_start", "window_end", "due_at", "rto_s", "rpo_s", "repository", "performed_on",
 )  # fmt: skip
 
 # Fields that the closing entry adds.
@@ -77,7 +81,7 @@ CLOSED_FIELDS = (
     "snapshot_id", "parent_snapshot_id", "repository_id", "engine", "encrypted",
     "exit_code", "error_count", "warning_count", "errors", "warnings", "log",
     "storage_locations", "verification", "manifest", "canary_sha256", "database",
-    "restore", "integrity", "free_bytes",
+    "restore", "integrity", "copy", "retention", "free_bytes", "collected_at",
 )  # fmt: skip
 
 _TIME = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)$")

@@ -3,36 +3,53 @@
 
 """The one home of restic: its command line, its JSON, its exit codes, and how versions 0.14 to 0.18 differ.
 
-Secrets (password and repository location with its user part) reach restic through pipes, so they stand in no argument
-list, environment or file. Nothing is believed by exit code alone: callers judge by parsed output and a re-listing.
+Secrets (password and repository location with its user part) reach restic through pipes, and keys of an object store
+in a file in memory, so they stand in no argument list, environment or file on a disk. Nothing is believed by exit code
+alone: callers judge by parsed output and a re-listing.
 
 Note that this module util is private to the collection.
 """
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
+import pwd
 import re
+import signal
 import socket
 import subprocess
 import threading
 import time
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
-from ansible_collections.sicekat.backup.plugins.module_utils.restic_errors import EXIT_PARTIAL, ResticError, classify, item_of, redact
+from ansible_collections.sicekat.backup.plugins.module_utils.reach import look
+from ansible_collections.sicekat.backup.plugins.module_utils.restic_errors import (
+    EXIT_PARTIAL,
+    ResticError,
+    classify,
+    is_hopeless,
+    item_of,
+    redact,
+    refuses_removal,
+)
+from ansible_collections.sicekat.backup.plugins.module_utils.transport import Means, Transport
 
 OLDEST = (0, 14, 0)
 
 # 0.18 keeps trying a dead server for 15 minutes (measured), so calls that only look are given less.
 LOOK_LIMIT_S = 120
 WORK_LIMIT_S = 24 * 3600
+# restic's own rule: a lock that its holder has not refreshed for so long is stale, whichever host it is of.
+LOCK_STALE_S = 30 * 60
 # How long we wait for a living holder of a lock; restic 0.14 cannot wait by itself.
 LOCK_WAIT_S = 300
 _LOCK_RETRY_S = 10
 
 _PACKS = re.compile(r"100\.00%\s+(\d+) / (\d+) packs")
+_GROUP = re.compile(r"read group #\d+ of (\d+) data packs \(out of total (\d+) packs")
 _ERROR_LINES = 20000
 _EXCERPT_LINES = 40
 
@@ -66,17 +83,31 @@ class Output:
 class Restic:
     """One repository, spoken to through one restic binary.
 
-    repository: location as restic takes it. password: str. cache_dir: path or None for no cache.
+    repository: location as in transport.Transport. password: str. cache_dir: path or None for no cache. access: dict as in
+    arguments.ACCESS. run_as: OS user under which restic runs, and whose home then holds the cache. upload_limit: KiB/s.
+    max_runtime: seconds for all working calls together, counted from the first one.
     Every method raises ResticError with its cause.
     """
 
-    def __init__(self, binary, repository, password, cache_dir=None):
+    def __init__(self, binary, repository, password, cache_dir=None, access=None, run_as=None, upload_limit=None, max_runtime=None):
         self.binary = binary
         self.repository = repository
         self.shown_repository = redact(repository, [password])
+        self.run_as = run_as
         self._password = password
         self._cache_dir = cache_dir
+        self._access = access or {}
+        self._upload_limit = upload_limit
+        self._max_runtime = max_runtime or WORK_LIMIT_S
+        self._deadline = None
         self._version = None
+        self._transport = None
+
+    def with_password(self, password):
+        """Returns the same repository, opened with another password."""
+        fresh = copy.copy(self)
+        fresh._password = password
+        return fresh
 
     def version(self):
         """Returns the version as a tuple of ints, and refuses one older than 0.14."""
@@ -142,7 +173,7 @@ class Restic:
             return kind
 
         data = b"".join(path.encode("utf-8", "surrogateescape") + b"\0" for path in paths)
-        output = self._with_lock_rule(arguments, limit=WORK_LIMIT_S, pipes={"paths": data}, take=take, allowed=(0, EXIT_PARTIAL))
+        output = self._with_lock_rule(arguments, limit=self._work_limit(), pipes={"paths": data}, take=take, allowed=(0, EXIT_PARTIAL))
         return summary, output
 
     def snapshots(self, ids=()):
@@ -160,37 +191,95 @@ class Restic:
             nodes.append(event)
             return event.get("struct_type")
 
-        self._checked(["ls", "--json", "--no-lock", snapshot_id], limit=WORK_LIMIT_S, take=take)
+        self._checked(["ls", "--json", "--no-lock", snapshot_id], limit=self._work_limit(), take=take)
         if not nodes or nodes[0].get("struct_type") != "snapshot":
             raise ResticError("snapshot_missing", record.message("snapshot_missing", snapshot=snapshot_id[:16]))
         return nodes[0], nodes[1:]
 
     def restore(self, snapshot_id, target):
         """Restores a snapshot into a directory and returns the Output; anything but exit code 0 is an error."""
-        return self._with_lock_rule(["restore", snapshot_id, "--target", target], limit=WORK_LIMIT_S)
+        return self._with_lock_rule(["restore", snapshot_id, "--target", target], limit=self._work_limit())
 
     def check(self, read_data):
         """Checks the repository and reads its data back.
 
-        read_data: "full" or "n/t" (the n-th of t groups). Returns (Output, packs read as int or None, ok as bool); ok
-        needs exit code 0, restic's own words that it read and found no errors, and at least one pack.
+        read_data: "full" or "n/t" (the n-th of t groups). Returns (Output, packs read as int or None, verdict as text): "sound"
+        needs exit code 0, restic's own words that it read and found no errors, and at least one pack; "empty" is a group
+        that restic says has none of the repository's packs; anything else is "unsound".
         """
         option = "--read-data" if read_data == "full" else "--read-data-subset=" + read_data
-        output = self._with_lock_rule(["check", option], limit=WORK_LIMIT_S, allowed=range(256))
+        output = self._with_lock_rule(["check", option], limit=self._work_limit(), allowed=range(256))
         if not any(line.startswith("check all packs") for line in output.stdout):
             raise classify(output.exit_code, output.stderr, self.shown_repository)
         found = [match for match in (_PACKS.search(line) for line in output.stdout) if match]
         packs = int(found[-1].group(1)) if found else None
         said = any(line.startswith(("read all data", "read group")) for line in output.stdout)
-        sound = any("no errors were found" in line for line in output.stdout)
-        return output, packs, bool(output.exit_code == 0 and said and sound and packs)
+        unharmed = output.exit_code == 0 and any("no errors were found" in line for line in output.stdout)
+        groups = [match for match in map(_GROUP.match, output.stdout) if match]
+        if unharmed and groups and (groups[-1].group(1), packs) == ("0", None) and groups[-1].group(2) != "0":
+            return output, 0, "empty"
+        return output, packs, "sound" if unharmed and said and packs else "unsound"
 
     def copy(self, snapshot_ids, source):
-        """Copies snapshots from another repository (a Restic) into this one."""
-        return self._with_lock_rule(["copy"] + list(snapshot_ids), limit=WORK_LIMIT_S, other=source)
+        """Copies snapshots from another repository (a Restic) into this one. Both are spoken to as this one's user, if it names none as the source's."""
+        return self._with_lock_rule(["copy"] + list(snapshot_ids), limit=self._work_limit(), other=source)
+
+    def dump(self, snapshot_id, path, sink):
+        """Reads one file of a snapshot back and gives it in pieces to sink(bytes); nothing is stored."""
+        self._checked(["dump", "--no-lock", snapshot_id, path], limit=self._work_limit(), sink=sink)
+
+    def forget_dry_run(self, keep, host, tags=(), group_by="host"):
+        """Returns restic's own groups (dicts with "keep" and "remove", lists of snapshots) for these rules; nothing is removed.
+
+        keep: dict of last, daily, weekly, monthly, yearly to int; at least one positive, because restic keeps nothing
+        or everything without a rule, depending on its version. tags: all must be on a snapshot.
+        """
+        rules = [word for name in ("last", "daily", "weekly", "monthly", "yearly") if keep.get(name) for word in ("--keep-" + name, "%d" % keep[name])]
+        if not rules:
+            raise ValueError("no rule to keep anything")
+        arguments = ["forget", "--dry-run", "--json", "--no-lock", "--host", host, "--group-by", group_by] + rules
+        if tags:
+            arguments += ["--tag", ",".join(tags)]
+        return _parsed(self._checked(arguments, limit=LOOK_LIMIT_S)) or []
+
+    def forget(self, ids):
+        """Removes these snapshots (full ids) from the list. restic 0.18 ends with 0 when it was refused, so the list decides."""
+        output = self._with_lock_rule(["forget"] + list(ids), limit=self._work_limit(), allowed=range(256))
+        if self.snapshots(ids):
+            raise self._removal_error(output)
+        return output
+
+    def prune(self):
+        """Removes data that no snapshot needs."""
+        output = self._with_lock_rule(["prune"], limit=self._work_limit(), allowed=range(256))
+        if output.exit_code != 0 or refuses_removal(output.stderr + output.stdout):
+            raise self._removal_error(output)
+        return output
+
+    def keys(self):
+        """Returns the keys as the repository lists them (dicts with id, userName, hostName, created, current)."""
+        return _parsed(self._checked(["key", "list", "--json", "--no-lock"], limit=LOOK_LIMIT_S))
+
+    def current_key(self):
+        """Returns the id of the key that the repository was opened with."""
+        return next(one["id"] for one in self.keys() if one["current"])
+
+    def add_key(self, new_password):
+        """Adds a password that opens the repository, and proves that it does."""
+        fresh = self.with_password(new_password)
+        self._with_lock_rule(
+            ["key", "add", "--new-password-file", "{new_password}"], limit=LOOK_LIMIT_S, pipes={"new_password": new_password.encode()}, secrets=[new_password]
+        )
+        fresh.repository_id()
+
+    def remove_key(self, key_id):
+        """Removes a key by its id; restic refuses to remove the one that it was opened with."""
+        output = self._with_lock_rule(["key", "remove", key_id], limit=LOOK_LIMIT_S, allowed=range(256))
+        if any(one["id"] == key_id for one in self.keys()):
+            raise self._removal_error(output)
 
     def clear_stale_locks(self):
-        """Removes locks that a dead process of this host left, and returns who held them (list of text).
+        """Removes locks that a dead process of this host left, or that nobody refreshed for 30 minutes, and returns who held them (list of text).
 
         Only `restic unlock` is used, never --remove-all: restic itself decides that the holder is gone.
         """
@@ -202,11 +291,24 @@ class Restic:
                 lock = _parsed(self._checked(["cat", "lock", name.strip(), "--no-lock"], limit=LOOK_LIMIT_S))
             except ResticError:
                 continue  # its holder removed it meanwhile
-            if lock.get("hostname") == socket.gethostname() and not os.path.exists("/proc/%d" % lock["pid"]):
+            age = (record.utc_now() - record.from_text(lock["time"])).total_seconds()
+            dead = lock.get("hostname") == socket.gethostname() and not os.path.exists("/proc/%d" % lock["pid"])
+            if dead or age > LOCK_STALE_S:
                 stale.append("PID %d on %s, %s" % (lock["pid"], lock["hostname"], lock["time"][:19]))
         if stale:
             self._checked(["unlock"], limit=LOOK_LIMIT_S)
         return stale
+
+    def _removal_error(self, output):
+        if output.exit_code == 0 or refuses_removal(output.stderr + output.stdout):
+            return ResticError("permission", record.message("removal_refused", repository=self.shown_repository), output.exit_code)
+        return classify(output.exit_code, output.stderr, self.shown_repository)
+
+    def _work_limit(self):
+        """Returns the seconds that a working call may take: what is left of the longest run time."""
+        if self._deadline is None:
+            self._deadline = time.monotonic() + self._max_runtime
+        return self._deadline - time.monotonic()
 
     def _with_lock_rule(self, arguments, **options):
         """Runs a call that needs a lock. A lock of a dead process of ours is cleared once; a living holder is waited for."""
@@ -228,43 +330,136 @@ class Restic:
                     raise
             time.sleep(_LOCK_RETRY_S)
 
-    def _checked(self, arguments, limit, pipes=None, take=None, allowed=(0,), other=None):
-        output, timed_out = self._run(arguments, limit, dict(pipes or {}), take, other)
+    def _checked(self, arguments, limit, pipes=None, take=None, allowed=(0,), other=None, sink=None, secrets=()):
+        if limit <= 0:
+            raise ResticError("timeout", record.message("timeout", seconds=self._max_runtime))
+        output, timed_out = self._run(arguments, limit, dict(pipes or {}), take or sink, bool(sink), other, secrets)
         locked = output.exit_code != 0 and any("repository is already locked" in line for line in output.stderr)
         if timed_out or output.exit_code not in allowed or locked:
-            raise classify(output.exit_code, output.stderr, self.shown_repository, limit if timed_out else None)
+            seconds = self._max_runtime if limit != LOOK_LIMIT_S else limit
+            raise classify(output.exit_code, output.stderr, self.shown_repository, seconds if timed_out else None)
         return output
 
-    def _run(self, arguments, limit, pipes, take, other):
+    def reach(self):
+        """Returns the Transport, after one look at whether the server answers: restic 0.18 tries for 15 minutes before it says so."""
+        if self._transport is None:
+            transport = Transport(self.repository, self._access)
+            user = self._user()
+            look(transport, _as_user(user), _environment(user))
+            self._transport = transport
+        return self._transport
+
+    def _run(self, arguments, limit, pipes, take, raw, other, secrets):
         self.version()
-        pipes["repository"], pipes["password"] = self.repository.encode("utf-8", "surrogateescape"), self._password.encode()
+        user = self._user() if self.run_as or other is None else other._user()
+        sides = [one.reach() for one in (self, other) if one is not None]
+        means = Means(*sides)
+        pipes["repository"], pipes["password"] = sides[0].restic_location.encode("utf-8", "surrogateescape"), self._password.encode()
         options = ["--repository-file", "{repository}", "--password-file", "{password}"]
-        secrets = [self._password]
+        secrets = [self._password, *secrets, *(secret for side in sides for secret in side.secrets)]
         if other is not None:
-            pipes["from_repository"], pipes["from_password"] = other.repository.encode("utf-8", "surrogateescape"), other._password.encode()
+            pipes["from_repository"], pipes["from_password"] = sides[1].restic_location.encode("utf-8", "surrogateescape"), other._password.encode()
             options += ["--from-repository-file", "{from_repository}", "--from-password-file", "{from_password}"]
             secrets.append(other._password)
-        options += ["--cache-dir", self._cache_dir] if self._cache_dir else ["--no-cache"]
-        descriptors = {}
-        writers = []
-        for name, data in pipes.items():
-            read_end, write_end = os.pipe()
-            descriptors["{%s}" % name] = read_end
-            writers.append((write_end, data))
-        command = [self.binary] + ["/dev/fd/%d" % descriptors[word] if word in descriptors else word for word in options + list(arguments)]
+        cache_dir = self._cache_dir
+        if user and cache_dir:  # ours is closed to that user
+            cache_dir = os.path.join(user.pw_dir, "cache") if os.path.isdir(user.pw_dir) else None
+        options += ["--cache-dir", cache_dir] if cache_dir else ["--no-cache"]
+        options += ["--limit-upload", "%d" % self._upload_limit] if self._upload_limit else []
+        for option in means.options:
+            options += ["-o", option]
+        environment = _environment(user)
+        handed = Handed(user, pipes)
         try:
+            if means.authorities:
+                options += ["--cacert", handed.file("authorities", means.authorities)]
+            if means.keys:
+                environment["AWS_SHARED_CREDENTIALS_FILE"] = handed.file("keys", _CREDENTIALS % means.keys)
+            words = [self.binary] + [handed.path(word) for word in options + list(arguments)]
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                pass_fds=tuple(descriptors.values()), env=_environment(), cwd="/",
+                _as_user(user) + words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                pass_fds=handed.descriptors(), env=environment, cwd="/",
             )  # fmt: skip
         except OSError:
-            for write_end, _data in writers:
-                os.close(write_end)
+            handed.drop()
             raise ResticError("engine_missing", record.message("engine_missing", path=self.binary)) from None
         finally:
-            for read_end in descriptors.values():
-                os.close(read_end)
-        return _collect(process, writers, limit, take, secrets)
+            handed.close()
+        return _collect(process, handed.writers, limit, take, raw, secrets)
+
+    def _user(self):
+        """Returns the password database's entry of the user that restic shall run as, or None where that is us."""
+        if not self.run_as:
+            return None
+        try:
+            user = pwd.getpwnam(self.run_as)
+        except KeyError:
+            user = None
+        if user and user.pw_uid == os.geteuid():
+            return None
+        if not user or os.geteuid() != 0:
+            raise ResticError("permission", record.message("run_as_impossible", user=self.run_as))
+        return user
+
+
+# In quotes, because the file is an INI file, where "#" and ";" begin a comment.
+_CREDENTIALS = "[default]\naws_access_key_id = `%s`\naws_secret_access_key = `%s`\n"
+
+
+class Handed:
+    """What restic reads from /dev/fd/N: pipes, which are empty once they were read, and files in memory, which it may read twice.
+
+    user: entry of the password database to whom they belong, or None. pipes: dict of name to bytes; `{name}` stands for the path.
+    """
+
+    def __init__(self, user, pipes):
+        self._user = user
+        self._descriptors = {}
+        self.writers = []
+        for name, data in pipes.items():
+            read_end, write_end = os.pipe()
+            self._descriptors["{%s}" % name] = read_end
+            self.writers.append((write_end, data))
+            self._give(read_end)
+
+    def file(self, name, text):
+        """Returns the path of a file in memory that only the user can read."""
+        descriptor = os.memfd_create("sicekat-" + name)
+        self._descriptors["{%s}" % name] = descriptor
+        with os.fdopen(os.dup(descriptor), "wb") as file:
+            file.write(text.encode("utf-8"))
+        os.fchmod(descriptor, 0o400)
+        self._give(descriptor)
+        return "/dev/fd/%d" % descriptor
+
+    def _give(self, descriptor):
+        if self._user:
+            os.fchown(descriptor, self._user.pw_uid, self._user.pw_gid)
+
+    def path(self, word):
+        """Returns the path for `{name}`, and every other word as it is."""
+        return "/dev/fd/%d" % self._descriptors[word] if word in self._descriptors else word
+
+    def descriptors(self):
+        """Returns the ends that restic keeps."""
+        return tuple(self._descriptors.values())
+
+    def close(self):
+        """Closes our copies of the ends that restic keeps."""
+        for descriptor in self._descriptors.values():
+            os.close(descriptor)
+
+    def drop(self):
+        """Closes the other ends, where restic was not started."""
+        for write_end, _data in self.writers:
+            os.close(write_end)
+
+
+def _as_user(user):
+    """Returns the command that runs another one as a user (util-linux, part of every Debian)."""
+    if user is None:
+        return []
+    return ["setpriv", "--reuid=%d" % user.pw_uid, "--regid=%d" % user.pw_gid, "--init-groups", "--no-new-privs", "--"]
 
 
 def _parsed(output):
@@ -276,16 +471,22 @@ def _parsed(output):
         raise ResticError("other", record.message("other", exit_code=output.exit_code, detail=detail), output.exit_code) from None
 
 
-def _environment():
+def _environment(user):
     """Returns a small environment: nothing of the caller's, least of all RESTIC_* variables, reaches restic."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "TZ") if name in os.environ}
     kept.setdefault("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+    if user:
+        kept["HOME"] = user.pw_dir
+        kept.pop("TMPDIR", None)  # ours may be closed to that user
     kept["RESTIC_PROGRESS_FPS"] = "1"
     return kept
 
 
-def _collect(process, writers, limit, take, secrets):
-    """Feeds the pipes, reads both streams to their end, and returns (Output, timed_out)."""
+def _collect(process, writers, limit, take, raw, secrets):
+    """Feeds the pipes, reads both streams to their end, and returns (Output, timed_out).
+
+    take: gets each JSON line of the standard output, or, if raw, all of it in pieces.
+    """
     output = Output()
     timed_out = threading.Event()
 
@@ -301,9 +502,13 @@ def _collect(process, writers, limit, take, secrets):
             pass  # restic ended before it read this pipe; its exit code tells why
 
     def read_errors():
-        for raw in process.stderr:
-            line = redact(raw.decode("utf-8", "replace").rstrip("\n"), secrets)
+        given_up = False
+        for piece in process.stderr:
+            line = redact(piece.decode("utf-8", "replace").rstrip("\n"), secrets)
             output.item_errors += item_of(line) is not None
+            if is_hopeless(line) and not given_up:
+                given_up = True
+                process.send_signal(signal.SIGINT)  # restic then takes its lock away
             if len(output.stderr) < _ERROR_LINES:
                 output.stderr.append(line)
             else:
@@ -316,16 +521,11 @@ def _collect(process, writers, limit, take, secrets):
     for thread in [watchdog] + threads:
         thread.start()
     try:
-        for raw in process.stdout:
-            line = redact(raw.decode("utf-8", "replace").rstrip("\n"), secrets)
-            kind = None
-            if take is not None and line.startswith("{"):
-                try:
-                    kind = take(line)
-                except (ValueError, KeyError):
-                    kind = None  # a line that this version of the adapter does not know
-            if kind not in ("status", "verbose_status", "node", "snapshot"):
-                output.stdout.append(line)
+        if raw:
+            for piece in iter(lambda: process.stdout.read(1 << 20), b""):
+                take(piece)
+        else:
+            _read_lines(process.stdout, output, take, secrets)
         output.exit_code = process.wait()
     finally:
         if process.poll() is None:
@@ -334,3 +534,16 @@ def _collect(process, writers, limit, take, secrets):
     for thread in threads:
         thread.join(10)
     return output, timed_out.is_set()
+
+
+def _read_lines(stream, output, take, secrets):
+    for piece in stream:
+        line = redact(piece.decode("utf-8", "replace").rstrip("\n"), secrets)
+        kind = None
+        if take is not None and line.startswith("{"):
+            try:
+                kind = take(line)
+            except (ValueError, KeyError):
+                kind = None  # a line that this version of the adapter does not know
+        if kind not in ("status", "verbose_status", "node", "snapshot"):
+            output.stdout.append(line)

@@ -22,15 +22,17 @@ _EXIT_CAUSES = {10: "repository_missing", 11: "repository_locked", 12: "wrong_pa
 
 # First match wins; the texts are those of restic 0.14 to 0.18.
 _TEXT_CAUSES = (
+    ("credential", r"\((401|403)\)|request signature|access key id you provided|access denied"),
     ("wrong_password", r"wrong password or no key found"),
     ("repository_locked", r"repository is already locked"),
-    ("no_space", r"no space left on device|disk quota exceeded"),
+    ("no_space", r"no space left on device|disk quota exceeded|\((413|507)\)"),
     ("repository_missing", r"repository does not exist|unable to open config file|is there a repository at"),
     ("permission", r"permission denied|operation not permitted"),
     (
         "network",
         r"connection refused|no such host|i/o timeout|network is unreachable|no route to host"
-        r"|x509:|tls handshake|server response unexpected: 5\d\d",
+        r"|x509:|tls handshake|server response unexpected: 5\d\d|unexpected HTTP response \(5\d\d\)"
+        r"|connection (reset|timed out|closed)|broken pipe|error talking HTTP to rclone|unable to start the sftp session",
     ),
     ("snapshot_missing", r"no matching id found|failed to find snapshot|no snapshot found"),
     (
@@ -40,8 +42,14 @@ _TEXT_CAUSES = (
     ),
 )
 # To the last "@", because a password may hold one, or a slash.
-_USERINFO = re.compile(r"(?<=://)[^\s\"']*(?=@)")
+# The user name alone of ssh and sftp is no secret.
+_USERINFO = re.compile(r"(?<=://)(?!(?:(?<=ssh://)|(?<=sftp://))[\w.-]+@)[^\s\"']*(?=@)")
 _HOLDER = re.compile(r"locked(?: exclusively)? by (PID \d+ on \S+)")
+
+
+# restic tries again for 44 s (0.14) to 15 minutes (0.18), but these answers of a server do not change in that time.
+_HOPELESS = re.compile(r"returned error, retrying after .*\((401|403|413|507)\)")
+_REFUSED_REMOVAL = re.compile(r"unable to remove|Remove\(.*\) (failed|returned error)|403 Forbidden|unexpected HTTP response \(403\)", re.IGNORECASE)
 
 
 class ResticError(Exception):
@@ -55,6 +63,16 @@ class ResticError(Exception):
         self.cause = cause
         self.message = message
         self.exit_code = exit_code
+
+
+def guarded(work):
+    """Calls work() where one failure must not stop other work. Returns (its result or None, cause or None, message or None)."""
+    try:
+        return work(), None, None
+    except ResticError as error:
+        return None, error.cause, error.message
+    except Exception as error:  # a defect of ours
+        return None, "internal", record.message("internal", detail="%s: %s" % (type(error).__name__, error))
 
 
 def redact(text, secrets=()):
@@ -105,21 +123,33 @@ def classify(exit_code, stderr, repository, timed_out=None):
     whole = "\n".join(texts)
     # What ended the call stands in the line that says so; other lines may tell of files that could not be read.
     fatal = next((text for text in texts if text.startswith("Fatal:")), "")
+    hopeless = next((text for text in texts if is_hopeless(text)), "")  # after this one we stopped restic ourselves
     cause = _EXIT_CAUSES.get(exit_code)
     if cause is None:
-        cause = _cause_of(fatal) or _cause_of(whole) or "other"
-    detail = (fatal or (texts[-1] if texts else "no message"))[:500]
+        cause = _cause_of(hopeless) or _cause_of(fatal) or _cause_of(whole) or "other"
+    detail = (hopeless or fatal or (texts[-1] if texts else "no message"))[:500]
     if cause == "repository_locked":
         holder = _HOLDER.search(whole)
         return ResticError(cause, record.message(cause, holder=holder.group(1) if holder else detail), exit_code)
     params = {
         "wrong_password": {"repository": repository},
+        "credential": {"address": repository, "detail": detail},
         "repository_missing": {"repository": repository},
         "no_space": {"place": repository},
         "snapshot_missing": {"snapshot": detail},
         "other": {"exit_code": exit_code, "detail": detail},
     }.get(cause, {"detail": detail})
-    return ResticError(cause, record.message(cause, **params), exit_code)
+    return ResticError(cause, record.message({"credential": "credential_refused"}.get(cause, cause), **params), exit_code)
+
+
+def is_hopeless(line):
+    """Returns whether restic says in this line that it will repeat what the server has refused."""
+    return bool(_HOPELESS.search(line))
+
+
+def refuses_removal(lines):
+    """Returns whether restic says that the repository would not let it remove something, whatever its exit code."""
+    return any(_REFUSED_REMOVAL.search(line) for line in lines)
 
 
 def _cause_of(text):

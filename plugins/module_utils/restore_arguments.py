@@ -8,7 +8,7 @@ Note that this module util is private to the collection.
 
 from __future__ import annotations
 
-from ansible_collections.sicekat.backup.plugins.module_utils.manifest import unpack
+from ansible_collections.sicekat.backup.plugins.module_utils.manifest import unpack_or_none
 from ansible_collections.sicekat.backup.plugins.module_utils.restore_operation import Job
 
 RESTORE = {
@@ -24,11 +24,7 @@ RESTORE = {
 
 def job_of(params):
     """Returns the Job of a restore from module parameters."""
-    try:
-        manifest = unpack(params["manifest"]) if params["manifest"] else None
-    except ValueError:
-        manifest = None  # the operation finds that the evidence is missing
     return Job(
-        params["dataset"], params["snapshot"], params["backed_up_at"], manifest, params["manifest_sha256"],
+        params["dataset"], params["snapshot"], params["backed_up_at"], unpack_or_none(params["manifest"]), params["manifest_sha256"],
         params["rto_s"], params["size_bytes"],
     )  # fmt: skip

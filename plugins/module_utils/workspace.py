@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: SI CEKAT contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The directory on a server that belongs to us: canaries, spool, scratch, running markers, logs, restic's cache.
+"""The directory on a server that belongs to us: canaries, spool, scratch, running markers, jobs, logs, restic's cache.
 
 Note that this module util is private to the collection.
 """
@@ -47,7 +47,7 @@ class Workspace:
 
     def make(self):
         """Creates the directories and returns True if anything was missing."""
-        missing = [path for path in map(self.path, ("", "canary", "spool", "scratch", "running", "logs", "cache")) if not os.path.isdir(path)]
+        missing = [path for path in map(self.path, ("", "canary", "spool", "scratch", "running", "jobs", "logs", "cache")) if not os.path.isdir(path)]
         for path in missing:
             os.makedirs(path, mode=0o700, exist_ok=True)
         return bool(missing)

@@ -37,29 +37,6 @@ options:
     description: Number of files whose digests go into the manifest, or V(full) for all.
     type: str
     default: "100"
-  archive:
-    description: Archive repository that gets a copy of each snapshot.
-    type: dict
-    suboptions:
-      repository:
-        description: Location of the archive repository as restic takes it.
-        type: str
-        required: true
-      password:
-        description: Password of the archive repository.
-        type: str
-        required: true
-      repository_id:
-        description: Identity of the archive repository as it was pinned at deployment.
-        type: str
-      repository_name:
-        description: Name of the archive repository in the policy.
-        type: str
-        default: primary
-      location:
-        description: Where the archive repository lies, in words.
-        type: str
-        default: ""
 attributes:
   check_mode:
     support: full
@@ -109,15 +86,18 @@ problems:
   returned: in check mode
   type: list
   elements: dict
+lost:
+  description: V(true) if the job was begun but ended without a result; there are no records then.
+  returned: if the job is lost
+  type: bool
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.sicekat.backup.plugins.module_utils.arguments import PROGRESS, REPOSITORY, reporter, repository_of
 from ansible_collections.sicekat.backup.plugins.module_utils.backup_operation import Task, back_up, rehearse
+from ansible_collections.sicekat.backup.plugins.module_utils.jobs import finish
 from ansible_collections.sicekat.backup.plugins.module_utils.manifest import pack
-
-ARCHIVE = ("repository", "password", "repository_id", "repository_name", "location")
 
 
 def main():
@@ -131,21 +111,26 @@ def main():
             datasets={"type": "list", "elements": "dict", "required": True},
             full={"type": "bool", "default": False},
             sample={"type": "str", "default": "100"},
-            archive={"type": "dict", "options": {key: REPOSITORY[key] for key in ARCHIVE}},
         ),
         supports_check_mode=True,
     )
     params = module.params
     repository, workspace = repository_of(params)
     sample = params["sample"] if params["sample"] == "full" else int(params["sample"])
-    with reporter(params["progress"]) as report:
-        task = Task(params["host"], params["cycle"], params["datasets"], params["full"], sample, report)
-        if module.check_mode:
-            module.exit_json(changed=True, problems=rehearse(task, workspace, repository))
-        archive = repository_of(dict(params, **params["archive"]))[0] if params["archive"] else None
-        closed, manifests = back_up(task, workspace, repository, archive)
-    records = [dict(one, record_id=record_id) for record_id, one in closed.items()]
-    module.exit_json(changed=True, records=records, manifests={record_id: pack(one) for record_id, one in manifests.items()})
+
+    def task(report):
+        return Task(params["host"], params["cycle"], params["datasets"], params["full"], sample, report)
+
+    if module.check_mode:
+        module.exit_json(changed=True, problems=rehearse(task(None), workspace, repository))
+
+    def work():
+        with reporter(params["progress"]) as report:
+            closed, manifests = back_up(task(report), workspace, repository)
+        records = [dict(one, record_id=record_id) for record_id, one in closed.items()]
+        return {"changed": True, "records": records, "manifests": {record_id: pack(one) for record_id, one in manifests.items()}}
+
+    finish(module, workspace, work)
 
 
 if __name__ == "__main__":

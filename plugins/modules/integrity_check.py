@@ -52,12 +52,17 @@ problems:
   returned: in check mode
   type: list
   elements: dict
+lost:
+  description: V(true) if the job was begun but ended without a result; there is no record then.
+  returned: if the job is lost
+  type: bool
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.sicekat.backup.plugins.module_utils.arguments import REPOSITORY, repository_of
 from ansible_collections.sicekat.backup.plugins.module_utils.integrity_operation import check_integrity
+from ansible_collections.sicekat.backup.plugins.module_utils.jobs import finish
 from ansible_collections.sicekat.backup.plugins.module_utils.storage import identity_problems
 
 
@@ -65,10 +70,10 @@ def main():
     """Runs the module."""
     module = AnsibleModule(argument_spec=dict(REPOSITORY, read_data={"type": "str", "default": "full"}), supports_check_mode=True)
     # Without a cache: what is checked is what lies in the repository.
-    repository, _workspace = repository_of(module.params, cache=False)
+    repository, workspace = repository_of(module.params, cache=False)
     if module.check_mode:
         module.exit_json(changed=False, problems=identity_problems(repository))
-    module.exit_json(changed=False, record=check_integrity(repository, module.params["read_data"]))
+    finish(module, workspace, lambda: {"changed": False, "record": check_integrity(repository, module.params["read_data"])})
 
 
 if __name__ == "__main__":

@@ -36,7 +36,8 @@ author:
   - SI CEKAT contributors (@sicekat)
 extends_documentation_fragment:
   - sicekat.backup.attributes
-  - sicekat.backup.repository
+  - sicekat.backup.repository.look
+  - sicekat.backup.repository.chunker
 """
 
 EXAMPLES = r"""
@@ -70,9 +71,8 @@ locks_removed:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.sicekat.backup.plugins.module_utils.arguments import REPOSITORY, repository_of
+from ansible_collections.sicekat.backup.plugins.module_utils.arguments import ACCESS, LOOK, endpoint_of, repository_of
 from ansible_collections.sicekat.backup.plugins.module_utils.messages import english
-from ansible_collections.sicekat.backup.plugins.module_utils.restic import Restic
 from ansible_collections.sicekat.backup.plugins.module_utils.restic_errors import ResticError
 
 
@@ -88,8 +88,7 @@ def ensure(params, check_mode):
         if error.cause != "repository_missing" or repository.pinned_id:
             raise
         created = True
-        chunker = params["chunker_repository"]
-        identity = "" if check_mode else restic.init(Restic(params["restic"], chunker, params["chunker_password"]) if chunker else None)
+        identity = "" if check_mode else restic.init(_chunker(params))
     if repository.pinned_id and identity != repository.pinned_id:
         restic.require_identity(repository.pinned_id)
     removed = restic.clear_stale_locks() if params["unlock"] and identity and not check_mode else []
@@ -97,14 +96,23 @@ def ensure(params, check_mode):
     return {"changed": created or made or bool(removed), "repository_id": identity, "created": created, "engine": engine, "locks_removed": removed}
 
 
+def _chunker(params):
+    """Returns the Restic whose chunker parameters are to be shared, or None."""
+    if not params["chunker_repository"]:
+        return None
+    given = {key: params["chunker_" + key] for key in ("repository", "password", "access")}
+    return endpoint_of(dict(params, **given), params).restic
+
+
 def main():
     """Runs the module."""
     module = AnsibleModule(
         argument_spec=dict(
-            REPOSITORY,
+            LOOK,
             unlock={"type": "bool", "default": False},
             chunker_repository={"type": "str"},
             chunker_password={"type": "str", "no_log": True},
+            chunker_access={"type": "dict", "default": {}, "options": ACCESS},
         ),
         required_together=[("chunker_repository", "chunker_password")],
         supports_check_mode=True,

@@ -59,11 +59,16 @@ problems:
   returned: in check mode
   type: list
   elements: dict
+lost:
+  description: V(true) if the job was begun but ended without a result; there is no record then.
+  returned: if the job is lost
+  type: bool
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.sicekat.backup.plugins.module_utils.arguments import PROGRESS, REPOSITORY, reporter, repository_of
+from ansible_collections.sicekat.backup.plugins.module_utils.jobs import finish
 from ansible_collections.sicekat.backup.plugins.module_utils.restore_arguments import RESTORE, job_of
 from ansible_collections.sicekat.backup.plugins.module_utils.restore_operation import refuse_target, restore_to
 from ansible_collections.sicekat.backup.plugins.module_utils.storage import identity_problems
@@ -78,9 +83,12 @@ def main():
     if module.check_mode:
         refusal = refuse_target(target, [workspace.root, repository.restic.repository, *job.places()])
         module.exit_json(changed=True, problems=identity_problems(repository) + ([refusal] if refusal else []))
-    with reporter(module.params["progress"]) as report:
-        closed = restore_to(job, workspace, repository, target, report)
-    module.exit_json(changed=True, record=closed)
+
+    def work():
+        with reporter(module.params["progress"]) as report:
+            return {"changed": True, "record": restore_to(job, workspace, repository, target, report)}
+
+    finish(module, workspace, work)
 
 
 if __name__ == "__main__":

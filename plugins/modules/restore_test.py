@@ -58,11 +58,16 @@ problems:
   returned: in check mode
   type: list
   elements: dict
+lost:
+  description: V(true) if the job was begun but ended without a result; there is no record then.
+  returned: if the job is lost
+  type: bool
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.sicekat.backup.plugins.module_utils.arguments import PROGRESS, REPOSITORY, reporter, repository_of
+from ansible_collections.sicekat.backup.plugins.module_utils.jobs import finish
 from ansible_collections.sicekat.backup.plugins.module_utils.restore_arguments import RESTORE, job_of
 from ansible_collections.sicekat.backup.plugins.module_utils.restore_operation import test_restore
 from ansible_collections.sicekat.backup.plugins.module_utils.storage import identity_problems
@@ -75,9 +80,12 @@ def main():
     repository, workspace = repository_of(module.params, cache=False)
     if module.check_mode:
         module.exit_json(changed=False, problems=identity_problems(repository))
-    with reporter(module.params["progress"]) as report:
-        closed = test_restore(job_of(module.params), workspace, repository, report)
-    module.exit_json(changed=True, record=closed)
+
+    def work():
+        with reporter(module.params["progress"]) as report:
+            return {"changed": True, "record": test_restore(job_of(module.params), workspace, repository, report)}
+
+    finish(module, workspace, work)
 
 
 if __name__ == "__main__":

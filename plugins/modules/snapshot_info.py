@@ -33,7 +33,7 @@ author:
   - SI CEKAT contributors (@sicekat)
 extends_documentation_fragment:
   - sicekat.backup.attributes
-  - sicekat.backup.repository
+  - sicekat.backup.repository.look
 """
 
 EXAMPLES = r"""
@@ -59,7 +59,7 @@ repository_id:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.sicekat.backup.plugins.module_utils.arguments import REPOSITORY, repository_of
+from ansible_collections.sicekat.backup.plugins.module_utils.arguments import LOOK, repository_of
 from ansible_collections.sicekat.backup.plugins.module_utils.messages import english
 from ansible_collections.sicekat.backup.plugins.module_utils.restic_errors import ResticError
 
@@ -67,7 +67,7 @@ from ansible_collections.sicekat.backup.plugins.module_utils.restic_errors impor
 def main():
     """Runs the module."""
     module = AnsibleModule(
-        argument_spec=dict(REPOSITORY, snapshots={"type": "list", "elements": "str", "default": []}, dataset={"type": "str"}),
+        argument_spec=dict(LOOK, snapshots={"type": "list", "elements": "str", "default": []}, dataset={"type": "str"}),
         supports_check_mode=True,
     )
     repository, _workspace = repository_of(module.params, cache=False)

@@ -41,9 +41,9 @@ class Bench:
         self.repository = storage.Repository(self.restic, self.restic.init(), "primary", "di sini")
         self.dataset = {"record_id": "r:1", "name": "dokumen", "kind": "files", "paths": [str(self.data)]}
 
-    def back_up(self, archive: object = None) -> dict:
+    def back_up(self) -> dict:
         task = backup_operation.Task("srv", "daily", [self.dataset], False, 100, quiet)
-        closed, self.manifests = backup_operation.back_up(task, self.workspace, self.repository, archive)
+        closed, self.manifests = backup_operation.back_up(task, self.workspace, self.repository)
         return closed["r:1"]
 
     def test_restore(self, backup: dict) -> dict:
@@ -133,13 +133,6 @@ def test_a_program_that_only_says_that_it_is_restic_makes_no_success(one_bench, 
 def test_excluding_our_canary_is_told_at_once(one_bench):
     one_bench.dataset["exclude"] = ["*.sicekat-*"]
     assert codes(one_bench.back_up()) == ["canary_excluded"]
-
-
-def test_an_archive_that_cannot_be_reached_does_not_keep_the_primary_from_being_written(one_bench):
-    missing = storage.Repository(Restic(one_bench.restic.binary, str(one_bench.root / "tidak-ada"), PASSWORD), "0" * 64, "archive", "")
-    backup = one_bench.back_up(missing)
-    assert (backup["outcome"], backup["cause"]) == ("failed", "repository_missing")
-    assert [snapshot["id"] for snapshot in one_bench.restic.snapshots()] == [backup["snapshot_id"]]
 
 
 def test_a_changed_file_a_missing_file_and_a_wrong_mode_are_each_found(one_bench):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.sicekat.backup.plugins.module_utils import messages, record
-from ansible_collections.sicekat.backup.plugins.module_utils.restic_errors import classify, item_of, redact, stderr_text
+from ansible_collections.sicekat.backup.plugins.module_utils.restic_errors import classify, guarded, is_hopeless, item_of, redact, stderr_text
 
 LINES = [
     (1, "Fatal: wrong password or no key found", "wrong_password"),
@@ -47,3 +47,31 @@ def test_items_are_read_from_both_forms_of_error_lines():
     new = '{"message_type":"error","error":{"message":"open /x: permission denied"},"during":"archival","item":"/x"}'
     assert item_of(old) == item_of(new) == "/x" and "13" in stderr_text(old) and "permission denied" in stderr_text(new)
     assert item_of("plain") is None
+
+
+RETRIES = [
+    ("Save(<data/0fa66d9d95>) returned error, retrying after 552ms: server response unexpected: 507 Insufficient Storage (507)", "no_space"),
+    ("Save(<data/bfd234346f>) returned error, retrying after 1.04s: unexpected HTTP response (507): 507 Insufficient Storage", "no_space"),
+    ("Load(<config/0000000000>) returned error, retrying after 1.04s: unexpected HTTP response (401): 401 Unauthorized", "credential"),
+]
+
+
+@pytest.mark.parametrize(("line", "cause"), RETRIES)
+def test_what_a_server_has_refused_for_good_is_not_waited_for(line, cause):
+    assert is_hopeless(line)
+    error = classify(130, [line, '{"message_type":"exit_error","code":1,"message":"Fatal: unable to save snapshot: context canceled"}'], "rest:https://v/")
+    assert error.cause == cause and messages.english(error.message)
+
+
+def test_a_server_that_is_away_for_a_while_is_waited_for():
+    assert not is_hopeless("Save(<data/4030000507>) returned error, retrying after 552ms: dial tcp 127.0.0.1:1: connect: connection refused")
+
+
+def test_the_user_name_of_ssh_is_no_secret():
+    assert redact("ssh://u@vault:22 sftp://u@nas//x") == "ssh://u@vault:22 sftp://u@nas//x"
+    assert redact("ssh://u:p@vault") == "ssh://***@vault"
+
+
+def test_one_failure_is_told_without_stopping_the_rest():
+    assert guarded(lambda: 7) == (7, None, None)
+    assert guarded(lambda: 1 / 0)[1] == "internal"

@@ -12,22 +12,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ansible_collections.sicekat.backup.plugins.plugin_utils import canonical, policy_fleet, policy_server, policy_values
+from ansible_collections.sicekat.backup.plugins.plugin_utils import canonical, policy_fleet, policy_repository_server, policy_server, policy_values
 from ansible_collections.sicekat.backup.plugins.plugin_utils.policy_problems import Place, PolicyError, Problem, shown
+from ansible_collections.sicekat.backup.plugins.plugin_utils.policy_repositories import Inventory
 
 __all__ = ["KNOWN_VARIABLES", "SCHEMA", "PolicyError", "Problem", "digest", "resolve"]
 
-SCHEMA = 1
+SCHEMA = 2
 
 KNOWN_VARIABLES = (
     *policy_fleet.VARIABLES,
     "backup_datasets", "backup_repositories", "backup_master_secret", "backup_restic", "backup_server_dir",
     "backup_sample", "backup_integrity_read", "backup_unit", "backup_service", "backup_replace_repository",
+    "backup_upload_limit", "backup_max_runtime", "backup_max_parallel", policy_repository_server.VARIABLE,
 )  # fmt: skip
 
 
 def resolve(hosts: Mapping[str, Mapping[str, object]]) -> dict:
-    """Returns the policy of an inventory: for each host all of its variables, of which those named backup_* count.
+    """Returns the policy of an inventory: for each host all of its variables, of which those named backup_* and ansible_host count.
 
     Raises PolicyError with every mistake at once.
     """
@@ -38,11 +40,18 @@ def resolve(hosts: Mapping[str, Mapping[str, object]]) -> dict:
     # An empty list is a decision; null is a forgotten value, which the checks will name.
     servers = {host: variables for host, variables in hosts.items() if variables.get("backup_datasets", []) != []}
     fleet = _fleet(problems, servers)
+    repository_servers = policy_repository_server.repository_servers(problems, hosts)
+    inventory = Inventory(hosts, repository_servers)
     policy = {
         "schema": SCHEMA,
         **fleet,
-        "servers": {host: policy_server.server(Place(problems, host), variables, fleet) for host, variables in servers.items()},
-        "without_datasets": sorted(host for host in hosts if host not in servers),
+        "servers": {host: policy_server.server(Place(problems, host), host, fleet, inventory) for host in servers},
+        "repository_servers": {
+            # What a host with data sets is told about itself is told once.
+            host: {**entry, **policy_server.workplace(Place([] if host in servers else problems, host), hosts[host])}
+            for host, entry in repository_servers.items()
+        },
+        "without_datasets": sorted(host for host in hosts if host not in servers and host not in repository_servers),
     }
     if problems:
         raise PolicyError(problems)
@@ -56,7 +65,7 @@ def digest(policy: Mapping) -> str:
 
 def _fleet(problems: list[Problem], servers: Mapping[str, Mapping[str, object]]) -> dict:
     """Returns what holds for all servers; a value that most have is taken, and each server with another one is a mistake."""
-    fleet = {}
+    fleet, spread_at = {}, Place([], "")
     for name, (key, default, check) in policy_fleet.VARIABLES.items():
         values = {host: default if variables.get(name) is None else variables[name] for host, variables in servers.items()}
         if not values:
@@ -65,7 +74,9 @@ def _fleet(problems: list[Problem], servers: Mapping[str, Mapping[str, object]])
         common = max(values.values(), key=list(values.values()).count)
         chosen = next(host for host, value in values.items() if value == common)
         fleet[key] = check(Place(problems, chosen), common)
+        spread_at = Place(problems, chosen) if name == "backup_spread" else spread_at
         for host, value in values.items():
             if value != common:
                 Place(problems, host).wrong(name, shown(value), "policy_fleet", other=chosen)
+    policy_fleet.check_spread(spread_at, fleet["spread_s"], fleet["cycles"])
     return fleet

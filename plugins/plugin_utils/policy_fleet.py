@@ -25,6 +25,9 @@ DEFAULT_CYCLES: dict[str, dict] = {
 
 LANGUAGES = ("id", "en")
 
+# What a retention can keep: the newest ones, and the newest of each day, week, month and year.
+RETENTION = ("last", "daily", "weekly", "monthly", "yearly")
+
 
 def categories(place: Place, value: object) -> dict:
     if not isinstance(value, Mapping) or not value:
@@ -48,6 +51,19 @@ def team(place: Place, value: object) -> dict:
     return {role: _texts(place, f"backup_team.{role}", given.get(role) or {}, ("name", "id_number")) for role in roles}
 
 
+def retention(place: Place, key: str, value: object) -> Any:
+    """Returns how many snapshots to keep for each of RETENTION, or None where none is ever removed."""
+    if value is None:
+        return None
+    given = policy_values.mapping(place, key, value, RETENTION)
+    if given is None:
+        return None
+    keep = {name: policy_values.whole(place, f"{key}.{name}", given.get(name, 0), "policy_retention_number", 0) for name in RETENTION}
+    if set(given) <= set(RETENTION) and not any(number != 0 for number in keep.values()):
+        place.wrong(key, shown(None), "policy_retention")  # it would remove everything
+    return keep
+
+
 # Variable -> its key in the policy, its default and its check.
 VARIABLES: dict[str, tuple[str, object, Callable[[Place, Any], Any]]] = {
     "backup_state_dir": ("state_dir", "/var/lib/si-cekat", lambda place, value: policy_values.path(place, "backup_state_dir", value)),
@@ -57,29 +73,47 @@ VARIABLES: dict[str, tuple[str, object, Callable[[Place, Any], Any]]] = {
     "backup_team": ("team", {}, team),
     "backup_categories": ("categories", {}, categories),
     "backup_cycles": ("cycles", {}, cycles),
+    "backup_keep_least": ("keep_least", 3, lambda place, value: policy_values.whole(place, "backup_keep_least", value, "policy_positive", 1)),
+    "backup_spread": ("spread_s", None, lambda place, value: policy_values.duration_or_none(place, "backup_spread", value)),
+    "backup_reconnect": ("reconnect_s", "10m", lambda place, value: policy_values.duration(place, "backup_reconnect", value)),
 }
+
+
+def check_spread(place: Place, spread_s: object, cycles: Mapping) -> None:
+    """Notes a spread of start times that is longer than a cycle's window, or than its time until start_by."""
+    for cycle, settings in cycles.items():
+        minutes = policy_values.minutes_from(settings["start"], settings["start_by"] or settings["end"]) if settings else None
+        if minutes is not None and isinstance(spread_s, int) and spread_s > minutes * 60:
+            place.wrong("backup_spread", shown(f"{spread_s // 60}m"), "policy_spread", cycle=cycle, most=f"{minutes}m")
 
 
 def _category(place: Place, key: str, name: str, value: object) -> dict:
     policy_values.required_text(place, "backup_categories", name)
-    given = policy_values.mapping(place, key, {} if value is None else value, ("label", "rto", "rpo")) or {}
+    given = policy_values.mapping(place, key, {} if value is None else value, ("label", "rto", "rpo", "retention")) or {}
     return {
         "label": policy_values.text(place, f"{key}.label", given.get("label")) or name,
         "rto_s": policy_values.duration_or_none(place, f"{key}.rto", given.get("rto")),
         "rpo_s": policy_values.duration_or_none(place, f"{key}.rpo", given.get("rpo")),
+        "retention": retention(place, f"{key}.retention", given.get("retention")),
     }
 
 
 def _cycle(place: Place, cycle: str, value: object) -> dict:
     key = f"backup_cycles.{cycle}"
-    given = policy_values.mapping(place, key, value, DEFAULT_CYCLES[cycle])
+    given = policy_values.mapping(place, key, value, (*DEFAULT_CYCLES[cycle], "start_by"))
     if given is None:
         return {}
     start = policy_values.clock(place, f"{key}.start", given.get("start"))
     end = policy_values.clock(place, f"{key}.end", given.get("end"))
     if start is not None and start == end:
         place.wrong(f"{key}.end", shown(end), "policy_clock_differs")
-    settings = {"start": start, "end": end, "grace_s": policy_values.duration(place, f"{key}.grace", given.get("grace"))}
+    start_by = given.get("start_by")
+    if start_by is not None:
+        start_by = policy_values.clock(place, f"{key}.start_by", start_by)
+        most, needed = policy_values.minutes_from(start, end), policy_values.minutes_from(start, start_by)
+        if most is not None and needed is not None and needed > most:
+            place.wrong(f"{key}.start_by", shown(start_by), "policy_start_by", start=start, end=end)
+    settings = {"start": start, "end": end, "start_by": start_by, "grace_s": policy_values.duration(place, f"{key}.grace", given.get("grace"))}
     if cycle == "weekly":
         settings["day"] = policy_values.choice(place, f"{key}.day", given.get("day"), schedule.WEEKDAYS)
     elif cycle != "daily":

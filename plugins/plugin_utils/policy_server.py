@@ -12,94 +12,52 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from ansible_collections.sicekat.backup.plugins.plugin_utils import policy_values
+from ansible_collections.sicekat.backup.plugins.plugin_utils import policy_repositories, policy_values
 from ansible_collections.sicekat.backup.plugins.plugin_utils.policy_problems import Place, hidden, shown
-
-MASTER_SECRET_LEAST = 24  # characters
-PASSWORD_LEAST = 12  # characters
-
-REPOSITORIES = ("primary", "archive", "offsite")
+from ansible_collections.sicekat.backup.plugins.plugin_utils.policy_repositories import Inventory
 
 _COMMON = ("name", "kind", "category", "personal_data")
 _OF_KIND = {"files": ("paths", "exclude", "one_file_system", "sentinel", "allow_empty"), "sqlite": ("path",)}
 _SLUG = re.compile(r"[a-z0-9][a-z0-9._-]*")
-_URL = re.compile(r"(rest|s3):https://[^/\s][^\s]*|sftp:\S+")
-_USERINFO = re.compile(r"^((?:\w+:)?(?:\w+:)?(?://)?).*@", re.DOTALL)  # to the last "@", because a password may hold one
-_PLAIN_HTTP = re.compile(r"(rest:|s3:)?http://", re.IGNORECASE)
 
 
-def server(place: Place, variables: Mapping[str, Any], fleet: Mapping[str, Any]) -> dict:
+def server(place: Place, host: str, fleet: Mapping[str, Any], inventory: Inventory) -> dict[str, Any]:
     """Returns a host's part of the policy; `fleet` is the part that holds for all hosts."""
-
-    def given(name: str, default: object = None) -> Any:
-        value = variables.get(name)
-        return default if value is None else value
-
-    server_dir = policy_values.path(place, "backup_server_dir", given("backup_server_dir", "/var/lib/si-cekat-server"))
-    repositories = _repositories(place, given("backup_repositories"))
-    _master_secret(place, given("backup_master_secret"), given("backup_repositories"))
-    stores = {"backup_server_dir": server_dir, "backup_state_dir": fleet["state_dir"]}
-    stores |= {f"backup_repositories.{name}": repository["url"] for name, repository in repositories.items()}
-    local = {name: path for name, path in stores.items() if isinstance(path, str) and path.startswith("/")}
+    variables = inventory.hosts[host]
+    repositories = policy_repositories.repositories(place, host, variables.get("backup_repositories"), inventory)
+    policy_repositories.secret(place, host, variables, repositories, inventory)
+    means = workplace(place, variables)
+    stores = {
+        "backup_server_dir": means["server_dir"],
+        "backup_state_dir": fleet["state_dir"],
+        "backup_repository_server.path": inventory.repository_servers.get(host, {}).get("path"),
+        **policy_repositories.local_paths(repositories),
+    }
+    datasets = _datasets(place, variables["backup_datasets"], fleet["categories"], {name: path for name, path in stores.items() if path})
     return {
-        "unit": policy_values.text(place, "backup_unit", given("backup_unit")),
-        "service": policy_values.text(place, "backup_service", given("backup_service")),
-        "server_dir": server_dir,
-        "restic": policy_values.required_text(place, "backup_restic", given("backup_restic", "restic")),
-        "sample": policy_values.sample(place, "backup_sample", given("backup_sample", 100)),
-        "integrity_read": policy_values.integrity_read(place, "backup_integrity_read", given("backup_integrity_read", "full")),
-        "datasets": _datasets(place, variables["backup_datasets"], fleet["categories"], local),
-        "repositories": repositories,
+        "unit": policy_values.text(place, "backup_unit", variables.get("backup_unit")),
+        "service": policy_values.text(place, "backup_service", variables.get("backup_service")),
+        **means,
+        "sample": policy_values.sample(place, "backup_sample", _or(variables.get("backup_sample"), 100)),
+        "integrity_read": policy_values.integrity_read(place, "backup_integrity_read", _or(variables.get("backup_integrity_read"), "full")),
+        "datasets": datasets,
+        "repositories": policy_repositories.with_datasets(repositories, datasets, fleet["categories"]),
     }
 
 
-def _repositories(place: Place, value: object) -> dict:
-    given = policy_values.mapping(place, "backup_repositories", value, REPOSITORIES)
-    if given is None:
-        return {}
-    if "primary" not in given:
-        place.wrong("backup_repositories.primary", shown(None), "policy_repository_primary")
-    repositories: dict[str, dict] = {}
-    taken: dict[str, str] = {}
-    for name in REPOSITORIES:
-        if name not in given:
-            continue
-        key = f"backup_repositories.{name}"
-        settings = policy_values.mapping(place, key, given[name], ("url", "location", "password"))
-        if settings is None:
-            continue
-        if settings.get("password") is not None:
-            policy_values.secret(place, f"{key}.password", settings["password"], PASSWORD_LEAST)
-        url = _url(place, f"{key}.url", settings.get("url"))
-        if url is not None:
-            other = taken.setdefault(settings["url"].rstrip("/"), name)
-            if other != name:
-                place.wrong(f"{key}.url", shown(url), "policy_url_twice", name=other)
-        repositories[name] = {"url": url, "location": policy_values.text(place, f"{key}.location", settings.get("location"))}
-    return repositories
+def workplace(place: Place, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what holds for any host that restic runs on, also for a repository server without data sets."""
+    limit = variables.get("backup_upload_limit")
+    return {
+        "server_dir": policy_values.path(place, "backup_server_dir", _or(variables.get("backup_server_dir"), "/var/lib/si-cekat-server")),
+        "restic": policy_values.required_text(place, "backup_restic", _or(variables.get("backup_restic"), "restic")),
+        "upload_limit_kib": None if limit is None else policy_values.whole(place, "backup_upload_limit", limit, "policy_upload_limit", 1),
+        "max_runtime_s": policy_values.duration(place, "backup_max_runtime", _or(variables.get("backup_max_runtime"), "24h")),
+    }
 
 
-def _url(place: Place, key: str, value: object) -> str | None:
-    """Returns a repository's address without user and password, or None after a mistake."""
-    if not isinstance(value, str):
-        place.wrong(key, hidden(value), "policy_url")
-        return None
-    if value.startswith("/"):
-        return policy_values.path(place, key, value)
-    redacted = _USERINFO.sub(r"\1***@", value)
-    if _PLAIN_HTTP.match(value):
-        place.wrong(key, shown(redacted), "policy_url_encrypted")
-    elif not _URL.fullmatch(value):
-        place.wrong(key, shown(redacted), "policy_url")
-    return redacted
-
-
-def _master_secret(place: Place, value: object, repositories: object) -> None:
-    """Checks the secret that repositories without a password of their own derive theirs from."""
-    settings = list(repositories.values()) if isinstance(repositories, Mapping) else []
-    all_have_their_own = bool(settings) and all(isinstance(item, Mapping) and item.get("password") is not None for item in settings)
-    if value is not None or not all_have_their_own:
-        policy_values.secret(place, "backup_master_secret", value, MASTER_SECRET_LEAST)
+def _or(value: Any, default: Any) -> Any:
+    return default if value is None else value
 
 
 def _datasets(place: Place, value: object, categories: Collection[str], stores: Mapping[str, str]) -> list[dict]:
@@ -167,10 +125,6 @@ def _source(place: Place, key: str, value: object, stores: Mapping[str, str]) ->
     """Returns the path of data to back up, which must not hold, nor lie in, a place where backups are kept."""
     path = policy_values.path(place, key, value)
     for name, store in stores.items():
-        if path is not None and (_holds(path, store) or _holds(store, path)):
+        if path is not None and (policy_values.holds(path, store) or policy_values.holds(store, path)):
             place.wrong(key, shown(path), "policy_path_apart", name=name, path=store)
     return path
-
-
-def _holds(directory: str, path: str) -> bool:
-    return path == directory or path.startswith(directory.rstrip("/") + "/")

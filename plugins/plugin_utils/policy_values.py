@@ -19,11 +19,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
+from ansible_collections.sicekat.backup.plugins.plugin_utils import pki
 from ansible_collections.sicekat.backup.plugins.plugin_utils.policy_problems import Place, hidden, shown
+
+MASTER_SECRET_LEAST = 24  # characters
 
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _DURATION = re.compile(r"(\d{1,9})([mhd])")
 _UNIT_SECONDS = {"m": 60, "h": 3600, "d": 86400}
+_SIZE = re.compile(r"(\d{1,9}) ?([kKMGTP])(i?)B")
+_PLAIN_PATH = re.compile(r"/[A-Za-z0-9_./+@-]*")
+_NUMBER = re.compile(r"\d{1,9}")
 
 
 def choice(place: Place, key: str, value: object, choices: Iterable[str]) -> Any:
@@ -83,6 +89,20 @@ def path(place: Place, key: str, value: object) -> Any:
     return posixpath.normpath("/" + value.lstrip("/"))
 
 
+def holds(directory: str, path: str) -> bool:
+    """Tells whether a path is a directory or lies in it."""
+    return path == directory or path.startswith(directory.rstrip("/") + "/")
+
+
+def plain_path(place: Place, key: str, value: object) -> Any:
+    """Returns an absolute path that can stand in a systemd unit and in ssh's command line as it is, or None after a mistake."""
+    checked = path(place, key, value)
+    if checked is not None and not _PLAIN_PATH.fullmatch(checked):
+        place.wrong(key, shown(checked), "policy_path_plain")
+        return None
+    return checked
+
+
 def duration(place: Place, key: str, value: object, allowed: str = "policy_duration") -> Any:
     """Returns a duration ("30m", "4h", "7d" or a whole number of seconds) in seconds."""
     seconds = value if isinstance(value, int) and not isinstance(value, bool) else 0
@@ -92,6 +112,23 @@ def duration(place: Place, key: str, value: object, allowed: str = "policy_durat
     if seconds <= 0:
         place.wrong(key, shown(value), allowed)
     return seconds
+
+
+def size(place: Place, key: str, value: object) -> Any:
+    """Returns a size ("500GiB", "10GB" or a whole number of bytes) in bytes."""
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    number = int(match[1]) * (1024 if match[3] else 1000) ** ("KMGTP".index(match[2].upper()) + 1) if match else _number(value)
+    if number is None or number < 1:
+        place.wrong(key, shown(value), "policy_size")
+    return number
+
+
+def whole(place: Place, key: str, value: object, allowed: str, least: int, most: int | None = None) -> Any:
+    """Returns a whole number between `least` and `most`; the command line delivers numbers as text."""
+    number = _number(value)
+    if number is None or number < least or (most is not None and number > most):
+        place.wrong(key, shown(value), allowed)
+    return number
 
 
 def duration_or_none(place: Place, key: str, value: object) -> Any:
@@ -105,6 +142,14 @@ def clock(place: Place, key: str, value: object) -> Any:
     elif not isinstance(value, str) or not _CLOCK.fullmatch(value):
         place.wrong(key, shown(value), "policy_clock")
     return value
+
+
+def minutes_from(start: object, until: object) -> int | None:
+    """Returns the minutes from one time of day to the next occurrence of another (1 to 1440), or None if one of them is a mistake."""
+    if not all(isinstance(value, str) and _CLOCK.fullmatch(value) for value in (start, until)):
+        return None
+    first, second = (int(value[:2]) * 60 + int(value[3:]) for value in (start, until))  # type: ignore[index]
+    return (second - first) % (24 * 60) or 24 * 60
 
 
 def timezone(place: Place, key: str, value: object) -> Any:
@@ -125,19 +170,36 @@ def day_of_month(place: Place, key: str, value: object) -> Any:
 
 def sample(place: Place, key: str, value: object) -> Any:
     """Returns "full" or a number of files; the command line delivers numbers as text."""
-    number = int(value) if isinstance(value, str) and re.fullmatch(r"\d{1,9}", value) else value
-    if number != "full" and (not isinstance(number, int) or isinstance(number, bool) or number < 1):
-        place.wrong(key, shown(value), "policy_sample")
-    return number
+    return value if value == "full" else whole(place, key, value, "policy_sample", 1)
 
 
 def integrity_read(place: Place, key: str, value: object) -> Any:
-    match = re.fullmatch(r"(\d{1,3})/(\d{1,3})", value) if isinstance(value, str) else None
-    if value != "full" and not (match and 1 <= int(match[1]) <= int(match[2]) <= 256):
+    """Returns "full", or "1/t" for one of t parts each time."""
+    match = re.fullmatch(r"1/(\d{1,3})", value) if isinstance(value, str) else None
+    if value != "full" and not (match and 2 <= int(match[1]) <= 256):
         place.wrong(key, shown(value), "policy_integrity_read")
     return value
+
+
+def ca_certificate(place: Place, key: str, value: object) -> Any:
+    """Returns the path of a file of this machine that holds certificates in PEM format."""
+    checked = path(place, key, value)
+    if checked is None:
+        return None
+    try:
+        pki.read_certificates(checked)
+    except (OSError, ValueError):  # not there or not readable, no certificate
+        place.wrong(key, shown(checked), "policy_ca_certificate")
+    return checked
 
 
 def secret(place: Place, key: str, value: object, least: int) -> None:
     if not isinstance(value, str) or len(value) < least:
         place.wrong(key, hidden(value), "policy_secret", least=least)
+
+
+def _number(value: object) -> int | None:
+    """Returns a whole number, also one that is given as text, or None."""
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

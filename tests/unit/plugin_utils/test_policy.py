@@ -67,8 +67,8 @@ def test_a_data_set_of_sqlite_is_resolved():
 
 def test_recovery_objectives_are_seconds_and_null_where_they_are_not_set():
     assert resolved(host())["categories"] == {
-        "kritikal": {"label": "Kritikal", "rto_s": 14400, "rpo_s": 900},
-        "penting": {"label": "penting", "rto_s": None, "rpo_s": None},
+        "kritikal": {"label": "Kritikal", "rto_s": 14400, "rpo_s": 900, "retention": None},
+        "penting": {"label": "penting", "rto_s": None, "rpo_s": None, "retention": None},
     }
 
 
@@ -79,8 +79,8 @@ def test_durations_are_minutes_hours_days_or_plain_seconds(text, seconds):
 
 def test_a_given_cycle_replaces_its_default_and_leaves_the_others():
     cycles = resolved(host(cycles={"monthly": {"day": 31, "start": "03:00", "end": "05:00", "grace": "1d"}}))["cycles"]
-    assert cycles["monthly"] == {"day": 31, "start": "03:00", "end": "05:00", "grace_s": 86400}
-    assert cycles["daily"] == {"start": "22:00", "end": "04:00", "grace_s": 21600}
+    assert cycles["monthly"] == {"day": 31, "start": "03:00", "end": "05:00", "start_by": None, "grace_s": 86400}
+    assert cycles["daily"] == {"start": "22:00", "end": "04:00", "start_by": None, "grace_s": 21600}
 
 
 def test_null_disables_a_cycle():
@@ -90,13 +90,37 @@ def test_null_disables_a_cycle():
 def test_what_is_not_given_has_a_default():
     answer = resolved(host())
     assert (answer["timezone"], answer["language"], answer["state_dir"]) == ("Asia/Jakarta", "id", "/var/lib/si-cekat")
+    assert (answer["keep_least"], answer["spread_s"], answer["reconnect_s"]) == (3, None, 600)
+
+
+def test_what_holds_for_the_fleet_as_given():
+    answer = resolved(host(keep_least="5", spread="2h", reconnect=90))
+    assert (answer["keep_least"], answer["spread_s"], answer["reconnect_s"]) == (5, 7200, 90)
+
+
+def test_retention_of_a_category_names_every_period():
+    answer = resolved(host(categories={"penting": {"retention": {"daily": 7, "yearly": "5"}}, "kritikal": None}))
+    assert answer["categories"]["penting"]["retention"] == {"last": 0, "daily": 7, "weekly": 0, "monthly": 0, "yearly": 5}
+    assert answer["categories"]["kritikal"]["retention"] is None
+
+
+@pytest.mark.parametrize("start_by", ["22:01", "02:00", "04:00"])
+def test_a_deadline_to_start_lies_inside_the_window(start_by):
+    daily = {"start": "22:00", "end": "04:00", "grace": "1h", "start_by": start_by}
+    assert resolved(host(cycles={"daily": daily}))["cycles"]["daily"]["start_by"] == start_by
 
 
 def test_a_server_has_its_defaults():
     server = resolved(host())["servers"]["srv-1"]
-    assert {key: server[key] for key in ("server_dir", "restic", "sample", "integrity_read", "unit")} == {
+    assert {key: server[key] for key in ("server_dir", "restic", "sample", "integrity_read", "unit", "upload_limit_kib", "max_runtime_s")} == {
         "server_dir": "/var/lib/si-cekat-server", "restic": "restic", "sample": 100, "integrity_read": "full", "unit": None,
+        "upload_limit_kib": None, "max_runtime_s": 86400,
     }  # fmt: skip
+
+
+def test_a_server_as_given():
+    server = resolved(host(integrity_read="1/256", upload_limit="2048", max_runtime="12h"))["servers"]["srv-1"]
+    assert (server["integrity_read"], server["upload_limit_kib"], server["max_runtime_s"]) == ("1/256", 2048, 43200)
 
 
 @pytest.mark.parametrize(("given", "sample"), [("full", "full"), (1, 1), ("20", 20)])
@@ -130,9 +154,9 @@ def test_the_digest_changes_with_the_policy():
 
 
 def test_a_policy_holds_no_secret_nor_user_of_an_address():
-    url = f"rest:https://srv:{SECRET}/@x@backup.example/srv"
+    url = f"rest:https://srv:{SECRET}@x@backup.example/srv"
     answer = resolved(host(repositories={"primary": {"url": url, "password": SECRET}}))
-    assert answer["servers"]["srv-1"]["repositories"]["primary"] == {"url": "rest:https://***@backup.example/srv", "location": None}
+    assert answer["servers"]["srv-1"]["repositories"]["primary"]["url"] == "rest:https://***@backup.example/srv"
     assert SECRET not in json.dumps(answer)
 
 
@@ -147,6 +171,7 @@ def test_a_policy_holds_no_secret_nor_user_of_an_address():
         host(repositories={"primary": {"url": "/srv/repo", "pasword": SECRET}}),
         host(repositories={"primary": {"url": f"rest:http://srv:{SECRET}@backup.example/"}}),
         host(repositories={"primary": {"url": f"srv:{SECRET}@backup.example"}}),
+        host(repositories={"primary": {"url": f"rest:https://srv:{SECRET}/@x@backup.example/srv"}}),
         host(repositories={"primary": {"url": {"of": SECRET}}}),
         host(repositories={"primary": {"url": "/srv/repo", "password": SECRET[:11]}}),
         host(repositories={"primary": {"url": "/srv/repo", "password": 1234567890123}}),
@@ -256,8 +281,26 @@ PROBLEMS = {
     "a number for an id": (host(team={"operator": {"id_number": 1980}}), "backup_team.operator.id_number: found 1980; allowed: text; numbers"),
     "a sample of zero": (host(sample=0), "backup_sample: found 0; allowed: full, or a number of files from 1"),
     "a sample of true": (host(sample=True), "backup_sample: found true"),
-    "a part above the whole": (host(integrity_read="5/4"), "backup_integrity_read: found '5/4'; allowed: full, or n/t"),
+    "a part above the whole": (host(integrity_read="5/4"), "backup_integrity_read: found '5/4'; allowed: full, or 1/t"),
     "too many parts": (host(integrity_read="1/257"), "backup_integrity_read: found '1/257'"),
+    "a part that is not the first": (host(integrity_read="2/4"), "backup_integrity_read: found '2/4'; allowed: full, or 1/t with 2 <= t <= 256"),
+    "one part of one": (host(integrity_read="1/1"), "backup_integrity_read: found '1/1'"),
+    "a limit of zero": (host(upload_limit=0), "backup_upload_limit: found 0; allowed: a whole number of KiB per second from 1"),
+    "a limit with a unit": (host(upload_limit="2MiB"), "backup_upload_limit: found '2MiB'"),
+    "a runtime of zero": (host(max_runtime=0), "backup_max_runtime: found 0; allowed: a duration above zero"),
+    "nothing to keep at least": (host(keep_least=0), "backup_keep_least: found 0; allowed: a whole number from 1"),
+    "a reconnection that is text": (host(reconnect="lama"), "backup_reconnect: found 'lama'; allowed: a duration above zero"),
+    "a spread that is text": (host(spread="lama"), "backup_spread: found 'lama'; allowed: a duration above zero"),
+    "a spread longer than a window": (host(spread="301m"), "backup_spread: found '301m'; allowed: at most 300m, so that every server can begin in the"),
+    "a retention that keeps nothing": (
+        host(categories={"penting": {"retention": {"daily": 0}}, "kritikal": {}}),
+        "backup_categories.penting.retention: found nothing; allowed: at least one number above zero",
+    ),
+    "a retention of half a day": (
+        host(categories={"penting": {"retention": {"daily": 0.5}}, "kritikal": {}}),
+        "backup_categories.penting.retention.daily: found 0.5; allowed: a whole number of snapshots",
+    ),
+    "a retention that is a list": (host(categories={"penting": {"retention": [7]}, "kritikal": {}}), "penting.retention: found a list; allowed: a mapping"),
     "a relative state directory": (host(state_dir="var"), "backup_state_dir: found 'var'; allowed: an absolute path"),
     "no primary repository": (host(repositories={"archive": {"url": "/srv/a"}}), "backup_repositories.primary: found nothing; allowed: a repository"),
     "a repository of plain http": (host(repositories={"primary": {"url": "rest:http://h/"}}), "found 'rest:http://h/'; allowed: an encrypted connection"),
@@ -291,6 +334,23 @@ def cycle(**changes: object) -> dict:
 
 def test_a_window_that_ends_where_it_starts_is_a_problem():
     assert problems(cycle(end="01:00")) == ["host srv-1: backup_cycles.weekly.end: found '01:00'; allowed: another time than start"]
+
+
+@pytest.mark.parametrize("start_by", ["01:00", "06:01", "00:59"])
+def test_a_deadline_to_start_outside_the_window_is_a_problem(start_by):
+    assert problems(cycle(start_by=start_by)) == [
+        f"host srv-1: backup_cycles.weekly.start_by: found '{start_by}'; allowed: a time after start (01:00) and not after end (06:00)"
+    ]
+
+
+@pytest.mark.parametrize("start_by", ["noon", 120])
+def test_a_deadline_to_start_that_is_no_time_is_a_problem(start_by):
+    assert len(problems(cycle(start_by=start_by))) == 1
+
+
+@pytest.mark.parametrize(("spread", "count"), [("1h", 0), ("61m", 1)])
+def test_a_spread_ends_before_the_deadline_to_start(spread, count):
+    assert len(problems({**cycle(start_by="02:00"), "backup_spread": spread})) == count
 
 
 def test_a_time_that_yaml_read_as_a_number_is_explained():

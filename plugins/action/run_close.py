@@ -8,6 +8,8 @@ It is a task and not a callback, because Ansible ignores what a callback raises.
 
 from __future__ import annotations
 
+import collections
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -38,12 +40,13 @@ class ActionModule(ControlAction):
         say = Speaker(run["language"])
         with Ledger.open(runs.ledger_path(run["state_dir"])) as ledger:
             checklist, files, trouble = self._settle(ledger, run, say)
+            rows = self._lines(ledger, checklist, say)
         counts = checklist["counts"]
         green = not trouble and counts["expected"] > 0 and counts["success"] == counts["expected"] == run["expected"]
         overall = "incomplete" if trouble and checklist["overall"] == "success" else checklist["overall"]
         params = {"form_number": run["form_number"], "expected": counts["expected"], "success": counts["success"], "overall": overall}
         head = say("gate_passed" if green else "gate_failed", path=files.get("html", run["state_dir"]), **params)
-        lines = [head, *self._lines(checklist, say), *trouble]
+        lines = [head, *rows, *trouble]
         if green:
             # A task that ends well shows nothing of its result; what --limit left out must be read all the same.
             Display().display("\n".join(lines), color=C.COLOR_OK if len(lines) == 1 else C.COLOR_WARN)
@@ -60,7 +63,7 @@ class ActionModule(ControlAction):
         archive.runs = ledger.runs()
         policy = archive.policy(stored["policy_digest"])
         files: dict[str, Path] = {}
-        trouble = []
+        trouble = list(self._findings(ledger, run["run_id"], policy, say))
         if len(checklist["rows"]) != stored["expected"]:
             trouble.append(say("gate_not_recorded", expected=stored["expected"], found=len(checklist["rows"])))
         try:
@@ -71,15 +74,29 @@ class ActionModule(ControlAction):
             trouble.append(say("gate_documents", form_number=stored["form_number"], detail=str(error)))
         return checklist, files, trouble
 
-    def _lines(self, checklist: dict, say: Speaker) -> list[str]:
+    def _findings(self, ledger: Ledger, run_id: str, policy: dict, say: Speaker) -> Iterator[str]:
+        """Yields what the repository servers told in this run that no record can hold."""
+        for server in policy["servers"]:
+            note = ledger.newest("repository_listed", server, "primary")
+            if note is None or note["run_id"] != run_id:
+                continue
+            if note["problem"]:
+                yield say("listing_problem", server=server, detail=say.message(note["problem"]))
+            for kind in ("unclaimed", "vanished"):
+                if note[kind]:
+                    yield say(f"listing_{kind}", server=server, count=len(note[kind]), names=", ".join(one["snapshot_id"][:12] for one in note[kind][:5]))
+
+    def _lines(self, ledger: Ledger, checklist: dict, say: Speaker) -> list[str]:
         """Returns a line for each record that is not green, and for what the run could not know."""
         lines = []
         for row in not_green(checklist):
             outcome = row.get("outcome") or "open"
             detail = " ".join(say.message(text) for text in row.get("messages") or ())
-            lines.append(say("gate_row", server=row["server"], subject=row["dataset"] or row["repository"], kind=row["kind"], outcome=outcome, detail=detail))
-        if checklist["counts"]["open"]:
-            lines.append(say("gate_recorder", count=checklist["counts"]["open"]))
+            lines.append(say("gate_row", server=row["server"], subject=runs.subject(row), kind=row["kind"], outcome=outcome, detail=detail))
+        left = [row for row in checklist["rows"] if row.get("outcome") is None]
+        awaited = collections.Counter(runs.awaited(ledger, left).values() if ledger.has_recorder(checklist["run"]["run_id"]) else ())
+        waiting = {"gate_pending": awaited["job"], "gate_unconfirmed": awaited["claim"], "gate_recorder": len(left) - awaited.total()}
+        lines += [say(code, count=count) for code, count in waiting.items() if count]
         if checklist["not_covered"]:
             names = sorted({one["server"] for one in checklist["not_covered"]})
             lines.append(say("gate_left_out", count=len(checklist["not_covered"]), names=", ".join(names)))

@@ -13,7 +13,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.release import __version__ as ansible_version
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
-from ansible_collections.sicekat.backup.plugins.plugin_utils import inventory, obligations, runs
+from ansible_collections.sicekat.backup.plugins.plugin_utils import inventory, obligations, performers, performing, processes, runs, turns
 from ansible_collections.sicekat.backup.plugins.plugin_utils.control import ControlAction, Speaker
 from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger
 from ansible_collections.sicekat.backup.plugins.plugin_utils.version import collection_version
@@ -49,17 +49,42 @@ class ActionModule(ControlAction):
             extra["restore"] = {**options["restore"], "server": server, "dataset": dataset}
         else:
             owing = [(server, *one) for server in servers for one in obligations.owed(policy["servers"][server], cycle)]
+        performers_of = _performers(policy, owing)
+        absent = sorted({host for hosts in performers_of.values() for host in hosts} - in_play)
+        if absent:
+            raise AnsibleActionFail(say("run_host_left_out", names=", ".join(absent)))
         # Our worker's parent is the ansible-playbook process, which lives as long as the run does.
         run = runs.plan(policy, cycle, moment, servers, os.getppid(), extra)
         if cycle == "restore":
             run["left_out"] = []
-        common = {"changed": True, "cycle": cycle, "state_dir": policy["state_dir"], "language": policy["language"], "expected": len(owing)}
+        common = {
+            "changed": True, "cycle": cycle, "state_dir": policy["state_dir"], "language": policy["language"], "expected": len(owing),
+            "performers": performers_of, "order": turns.in_order(sorted(in_play), policy["spread_s"]) if policy["spread_s"] else ["all"],
+        }  # fmt: skip
         if self._task.check_mode:
             return {**common, "run_id": None, "policy": policy, "owing": [list(one) for one in owing], "run": run}
         with Ledger.open(runs.ledger_path(policy["state_dir"]), create=True) as ledger:
-            swept = runs.sweep(ledger)
+            swept = runs.sweep(ledger, moment)
+            left = runs.outstanding(ledger, in_play)
+            waiting = {one["run_id"] for one in ledger.open_records()}
+            ended = [one["run_id"] for one in ledger.runs() if one["run_id"] in waiting and (one["closed"] or processes.is_dead(one["process"]))]
             stored = runs.open_run(ledger, policy, run, owing)
-        return {**common, "swept": swept, **{key: stored[key] for key in ("run_id", "form_number", "period")}}
+        performers_of["collect"] = sorted({job["host"] for job in left})
+        # Claims of an earlier run can only be confirmed by a repository server that takes part.
+        performers_of["confirm"] = sorted({*performers_of["confirm"], *(set(policy["repository_servers"]) & in_play if ended else ())})
+        mine = {key: stored[key] for key in ("run_id", "form_number", "period")}
+        return {**common, "swept": swept, "outstanding": left, "ended_runs": ended, **mine}
+
+
+def _performers(policy: dict, owing: list[tuple[str, str, str, str]]) -> dict[str, list[str]]:
+    """Returns for each step the hosts that have something to do in it, so that the others need not even look."""
+    found: dict[str, set[str]] = {step: set() for step in (*performing.SUPPORTING, *record.KINDS)}
+    for server, kind, _dataset, repository in owing:
+        found[kind].add(performers.performed_on(policy, server, kind, repository))
+        if kind == "backup" and performers.has_witness(policy, server):
+            for step in ("measure", "confirm"):
+                found[step].add(performers.maintenance_host(policy, server, "primary"))
+    return {step: sorted(hosts) for step, hosts in found.items()}
 
 
 def _selection() -> dict:

@@ -1,108 +1,276 @@
 # SPDX-FileCopyrightText: SI CEKAT contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Does one step of a run on one host: calls the module and hands its closed records to the callback."""
+"""Takes one step of a run on one host: calls the modules and hands what they say to the callback, which writes it down."""
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import json
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.utils.display import Display
 
+from ansible_collections.sicekat.backup.plugins.module_utils import record
 from ansible_collections.sicekat.backup.plugins.module_utils.manifest import unpack
 from ansible_collections.sicekat.backup.plugins.module_utils.workspace import replace_file
-from ansible_collections.sicekat.backup.plugins.plugin_utils import inventory, performing, runs
-from ansible_collections.sicekat.backup.plugins.plugin_utils.control import ControlAction, Speaker, module_failure, repository_arguments
+from ansible_collections.sicekat.backup.plugins.plugin_utils import assessment, confirming, inventory, performers, performing, runs, turns
+from ansible_collections.sicekat.backup.plugins.plugin_utils.access import Access
+from ansible_collections.sicekat.backup.plugins.plugin_utils.control import ControlAction, Speaker, module_failure
 from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger
 from ansible_collections.sicekat.backup.plugins.plugin_utils.progress import Watch
 
-STEPS = ("backup", "integrity_check", "restore_test", "restore")
+STEPS = (*performing.SUPPORTING, "backup", "copy", "integrity_check", "retention", "restore_test", "restore")
+_RETRY_S = 15  # between two attempts to reach a server whose connection broke
 
 
 class ActionModule(ControlAction):
-    """The password of a repository is derived here and goes into the module's arguments only, never into the task's."""
+    """Secrets are put together here and go into the module's arguments only, never into the task's."""
 
     SPEC: ClassVar[dict] = {"run": {"type": "dict", "required": True}, "step": {"type": "str", "required": True, "choices": list(STEPS)}}
 
     def act(self, options: dict, task_vars: Any) -> dict:
         run, step, host = options["run"], options["step"], task_vars["inventory_hostname"]
+        if host not in run.get("performers", {}).get(step, [host]):
+            return {"skipped": True}
         if "owing" in run:
             return self._rehearse(run, step, host, task_vars)
         if not run.get("run_id"):
             raise AnsibleActionFail(Speaker("id")("run_not_opened"))
-        with Ledger.open(runs.ledger_path(run["state_dir"])) as ledger:
-            opened = [one for one in ledger.open_records(run["run_id"]) if one["server"] == host and one["kind"] == step]
-            if not opened:
-                return {"skipped": True}
-            stored = ledger.run(run["run_id"])
-            policy = next(entry.data["policy"] for entry in ledger.policies() if entry.data["digest"] == stored["policy_digest"])
-            subject, hidden = self._subject(policy, host, task_vars, ledger, stored.get("restore") or {})
-            plan = list(performing.calls(step, subject, opened, ledger))
-        closed, changed = [], False
-        for call in plan:
+        self._task_vars, self._host, self._say = task_vars, host, Speaker(run["language"])
+        with Ledger.open(runs.ledger_path(run["state_dir"])) as self._ledger:
+            self._run = self._ledger.run(run["run_id"])
+            self._policies = {entry.data["digest"]: entry.data["policy"] for entry in self._ledger.policies()}
+            self._policy = self._policies[self._run["policy_digest"]]
+            self._access = Access(self._policy, functools.cache(self._variables_of), self._ledger)
+            found = {"collect": self._collect, "measure": self._measure, "confirm": self._confirm}.get(step, functools.partial(self._work, step))(run)
+        return found if found.get("skipped") else self._told(found)
+
+    def _variables_of(self, host: str) -> dict:
+        return inventory.backup_variables(self._task_vars["hostvars"][host], host)
+
+    # The steps
+
+    def _work(self, step: str, run: Mapping) -> dict:
+        """Takes a step that closes records of this run."""
+        opened = [one for one in self._ledger.open_records(run["run_id"], self._host) if one["kind"] == step]
+        if not opened:
+            return {"skipped": True}
+        if step == "backup":
+            return self._in_turn(opened)
+        return self._make_calls(step, opened)
+
+    def _make_calls(self, step: str, opened: Sequence[Mapping]) -> dict:
+        subject = performing.Subject(self._host, self._policy, self._access, self._run.get("restore") or {})
+        found: dict[str, Any] = {"records": [], "claims": [], "changed": False}
+        for number, call in enumerate(performing.calls(step, subject, opened, self._ledger)):
             if isinstance(call, dict):
-                closed.append(call)
+                found["records"].append(call)
                 continue
-            outcome = self._call(call, subject, task_vars, run["run_id"])
-            if outcome.get("unreachable"):
-                return {**outcome, "records": closed}
-            changed |= bool(outcome.get("changed"))
-            closed += self._close(call, outcome, hidden, subject.state_dir)
-        bad = [one for one in closed if one["outcome"] != "success"]
-        say = Speaker(run["language"])
-        names = {one["record_id"]: one["dataset"] or one["repository"] for one in opened}
-        lines = [
-            say("gate_row", server=host, subject=names[one["record_id"]], kind=step, outcome=one["outcome"], detail=" ".join(map(say.message, one["messages"])))
-            for one in bad
-        ]
-        return {"changed": changed, "green": not bad, "records": closed, "msg": "\n".join(lines)}
+            job = f"{self._run['run_id']}-{hashlib.sha256(f'{self._host} {step} {number}'.encode()).hexdigest()[:12]}"
+            try:
+                self._low_level_execute_command("true", sudoable=False)  # a server that is down from the beginning was given no job
+                self._ledger.dispatch_job(self._run["run_id"], job, self._host, [one["record_id"] for one in call.opened])
+                outcome = self._call_until_reached(call.module, {**call.arguments, "job": job})
+            except AnsibleConnectionFailure as error:
+                return {**found, "unreachable": True, "msg": str(error)}
+            found["changed"] |= bool(outcome.get("changed"))
+            self._settle(found, call.opened, outcome)
+        return found
 
-    def _subject(self, policy: dict, host: str, task_vars: dict, ledger: Ledger | None, restore: dict) -> tuple[performing.Subject, list[str]]:
-        """Returns the Subject of a host, and the secrets that no message may hold."""
-        variables = inventory.backup_variables(task_vars["hostvars"][host], host)
-        server = policy["servers"][host]
-        hidden: list[str] = []
+    def _in_turn(self, opened: Sequence[Mapping]) -> dict:
+        """Backs up when the server's turn has come, if its repository server has room for it and a place becomes free in time."""
+        window_start = record.from_text(opened[0]["window_start"])
+        cycle, keeper = opened[0]["cycle"], performers.maintenance_host(self._policy, self._host, "primary")
+        begin = window_start + turns.offset(self._host, self._policy.get("spread_s"))
+        deadline = turns.start_by(self._policy, cycle, window_start)
+        if begin > record.utc_now():
+            Display().display(self._say("turn_waits", server=self._host, moment=runs.local_text(self._policy, begin)))
+            turns.wait_until(begin)
+        witness = keeper if keeper != self._host else None
+        places = self._policy["repository_servers"][keeper]["max_parallel"] if witness else 0
+        with turns.place(self._policy["state_dir"], witness, places, deadline) as granted:
+            if not granted:
+                missed = [
+                    runs.abandoned(one["record_id"], "missed", "deadline", code="start_by_passed", moment=runs.local_text(self._policy, deadline))
+                    for one in opened
+                ]
+                return {"records": missed, "changed": False}
+            low = self._too_little_room(witness)
+            if low:
+                return {"records": [runs.abandoned(one["record_id"], "failed", "no_space", code="storage_low", **low) for one in opened], "changed": False}
+            return self._make_calls("backup", opened)
 
-        def repository(name: str) -> dict:
-            arguments = repository_arguments(variables, server, host, name, ledger.pinned_repository(host, name) if ledger else None)
-            hidden.append(arguments["password"])
-            return arguments
+    def _too_little_room(self, keeper: str | None) -> dict | None:
+        """Returns what the repository server measured for this run, if it is less than its policy allows."""
+        measured = self._ledger.newest("storage_measured", keeper) if keeper else None
+        if not measured or measured["run_id"] != self._run["run_id"] or measured["free_bytes"] is None:
+            return None
+        least = self._policy["repository_servers"][keeper]["free_least_bytes"]
+        if measured["free_bytes"] >= least:
+            return None
+        return {"server": keeper, "path": measured["path"], "free": measured["free_bytes"] // 2**20, "least": least // 2**20}
 
-        return performing.Subject(host, policy["state_dir"], server, repository, restore), hidden
+    def _measure(self, run: Mapping) -> dict:
+        """Asks a repository server how much room it has and what time it is."""
+        place = self._policy["repository_servers"][self._host]
+        arguments = {"repositories": [], "path": place["path"], **self._access.host_arguments(self._host)}
+        unknown = {"server": self._host, "run_id": run["run_id"], "path": place["path"], "free_bytes": None, "total_bytes": None, "clock_skew_s": None}
+        outcome = self._asked("repository_listing", arguments)
+        if "problem" in outcome:
+            return {"unreachable": outcome["unreachable"], "problems": [self._say.message(outcome["problem"])], "notes": [["storage_measured", unknown]]}
+        skew = int((record.from_text(outcome["clock"]) - record.utc_now()).total_seconds())
+        measured = {key: outcome[key] for key in ("free_bytes", "total_bytes")}
+        return {"notes": [["storage_measured", {"server": self._host, "run_id": run["run_id"], "path": place["path"], **measured, "clock_skew_s": skew}]]}
 
-    def _call(self, call: performing.Call, subject: performing.Subject, task_vars: dict, run_id: str) -> dict:
-        arguments = dict(call.arguments)
-        if call.module != "integrity_check" and self._connection.transport == "local":
-            arguments["progress"] = f"{subject.server['server_dir']}/progress-{run_id}-{subject.host}.json"
-        with Watch(subject.host, arguments.get("progress")):
-            return self._execute_module(module_name=f"sicekat.backup.{call.module}", module_args=arguments, task_vars=task_vars)
+    def _collect(self, run: Mapping) -> dict:
+        """Fetches the results of jobs that went on while the control node could not see them."""
+        jobs = [job for job in run["outstanding"] if job["host"] == self._host]
+        arguments = {"jobs": [job["job"] for job in jobs], **self._access.host_arguments(self._host)}
+        arguments.pop("restic")
+        answers = self._asked("job_collect", arguments)
+        if "problem" in answers:
+            return {"unreachable": answers["unreachable"], "problems": [self._say.message(answers["problem"])]}
+        found: dict[str, Any] = {"records": [], "claims": [], "problems": [], "changed": False}
+        for job in jobs:
+            answer = answers["jobs"][job["job"]]
+            opened = [one for record_id in job["record_ids"] if (one := self._ledger.record(record_id)) and one["outcome"] is None]
+            if answer["state"] == "running":
+                found["problems"].append(self._say("job_runs_on", server=self._host, run=job["run_id"]))
+                continue
+            if answer["state"] == "unknown":
+                found["records"] += [runs.abandoned(one["record_id"], "aborted", "interrupted") for one in opened]
+            else:
+                self._settle(found, opened, answer["result"], collected_at=record.to_text(record.utc_now()))
+        return found
 
-    def _close(self, call: performing.Call, outcome: dict, hidden: list[str], state_dir: str) -> list[dict]:
-        """Returns the closed records of a module call; what the module left out is closed as an internal failure."""
+    def _confirm(self, run: Mapping) -> dict:
+        """Asks a repository server what it holds, closes what servers claimed, and notes what nobody claims and what is gone."""
+        every = [one for one in self._ledger.open_records() if one["kind"] == "backup" and one["server"] in self._policy["servers"]]
+        mine = [one for one in every if performers.maintenance_host(self._policy, one["server"], "primary") == self._host]
+        mine = [one for one in mine if one["run_id"] == run["run_id"] or one["run_id"] in run["ended_runs"]]
+        claims = self._ledger.claims(mine)
+        servers = {one["server"] for one in mine if one["record_id"] in claims}
+        servers |= {one["server"] for one in self._ledger.records(run_id=run["run_id"], kind="backup")}
+        asked = sorted(one for one in servers if performers.maintenance_host(self._policy, one, "primary") == self._host)
+        if not asked:
+            return {"skipped": True}
+        repositories = [{"server": one, **self._access.endpoint(one, "primary", self._host)} for one in asked]
+        arguments = {"repositories": repositories, "path": self._policy["repository_servers"][self._host]["path"], **self._access.host_arguments(self._host)}
+        outcome = self._asked("repository_listing", arguments)
+        if "problem" in outcome:
+            notes = [confirming.unanswered(server, outcome["problem"], self._ledger) for server in asked]
+            notes = [["repository_listed", {**note, "run_id": run["run_id"], "host": self._host}] for note in notes]
+            return {"unreachable": outcome["unreachable"], "problems": [self._say.message(outcome["problem"])], "notes": notes}
+        found: dict[str, Any] = {"records": [], "notes": [], "problems": [], "changed": True}
+        # A daily run looks at what the documents look at; the longer cycles at everything that was ever claimed.
+        since = record.to_text(record.utc_now() - assessment.look_back([("", self._policy)])) if self._run["cycle"] == "daily" else None
+        for server in asked:
+            listing = next((one for one in outcome["listings"] if one["server"] == server), {"snapshots": [], "problem": record.message("no_listing")})
+            listing = {**listing, "clock": outcome["clock"]}
+            own = [one for one in mine if one["server"] == server and one["record_id"] in claims]
+            note = confirming.listed(server, listing, self._ledger, [claims[one["record_id"]] for one in own], since)
+            found["notes"].append(["repository_listed", {**note, "run_id": run["run_id"], "host": self._host}])
+            if note["problem"]:
+                found["problems"].append(f"{server}: {self._say.message(note['problem'])}")
+            else:
+                found["records"] += [confirming.confirmed(one, claims[one["record_id"]], listing) for one in own]
+            for kind in ("unclaimed", "vanished"):
+                if note[kind]:
+                    names = ", ".join(one["snapshot_id"][:12] for one in note[kind][:5])
+                    found["problems"].append(self._say(f"listing_{kind}", server=server, count=len(note[kind]), names=names))
+        return found
+
+    # What they share
+
+    def _asked(self, module: str, arguments: dict) -> dict:
+        """Returns the result of a module that only looks, or {"problem": message, "unreachable": bool} where it gave none."""
+        try:
+            outcome = self._execute_module(module_name=f"sicekat.backup.{module}", module_args=arguments, task_vars=self._task_vars)
+        except AnsibleConnectionFailure as error:
+            return {"problem": record.message("host_silent", server=self._host, detail=str(error)), "unreachable": True}
+        if outcome.get("unreachable") or outcome.get("failed"):
+            problem = record.message("host_silent", server=self._host, detail=module_failure(outcome, self._access.hidden))
+            return {"problem": problem, "unreachable": bool(outcome.get("unreachable"))}
+        return outcome
+
+    def _call_until_reached(self, module: str, arguments: dict) -> dict:
+        """Calls a module whose job goes on when the connection breaks: the same call then finds the job, and waits for it."""
+        if self._connection.transport == "local" and module in ("backup", "restore", "restore_test"):
+            arguments["progress"] = f"{arguments['server_dir']}/progress-{arguments['job']}.json"
+        give_up = None
+        while True:
+            try:
+                with Watch(self._host, arguments.get("progress")):
+                    return self._execute_module(module_name=f"sicekat.backup.{module}", module_args=arguments, task_vars=self._task_vars)
+            except AnsibleConnectionFailure:
+                give_up = give_up or time.monotonic() + (self._policy.get("reconnect_s") or 0)
+                if time.monotonic() > give_up:
+                    raise
+            Display().display(self._say("connection_broke", server=self._host, seconds=_RETRY_S))
+            time.sleep(_RETRY_S)
+            self._connection.close()
+
+    def _settle(self, found: dict, opened: Sequence[Mapping], outcome: Mapping, **extra: str) -> None:
+        """Sorts the closed records of a module call into `found`: what its repository server has to confirm first is a claim.
+
+        What the module left out is closed as an internal failure.
+        """
         given = {one["record_id"]: one for one in outcome.get("records") or ()}
         if "record" in outcome:
-            given = {call.opened[0]["record_id"]: outcome["record"]}
+            given = {opened[0]["record_id"]: outcome["record"]} if opened else {}
         for record_id, manifest in (outcome.get("manifests") or {}).items():
-            path = runs.manifest_path(state_dir, record_id)
+            path = runs.manifest_path(self._policy["state_dir"], record_id)
             path.parent.mkdir(mode=0o700, exist_ok=True)
             replace_file(str(path), json.dumps(unpack(manifest), sort_keys=True))
-        crashed = runs.abandoned("", "failed", "internal", detail=module_failure(outcome, hidden))
-        return [performing.close(one, given.get(one["record_id"], crashed)) for one in call.opened]
+        if outcome.get("lost"):
+            crashed = runs.abandoned("", "aborted", "interrupted", code="job_lost")
+            if outcome.get("announced"):  # only retention announces: these snapshots may be gone
+                crashed["retention"] = {"removed": [], "unconfirmed": outcome["announced"], "refusals": [], "groups": []}
+        else:
+            crashed = runs.abandoned("", "failed", "internal", detail=module_failure(outcome, self._access.hidden))
+        for one in opened:
+            closed = {**performing.close(one, given.get(one["record_id"], crashed)), **extra}
+            policy = self._policies[self._ledger.run(one["run_id"])["policy_digest"]]
+            claimed = one["kind"] == "backup" and closed.get("snapshot_id") and performers.has_witness(policy, one["server"])
+            found["claims" if claimed else "records"].append(closed)
 
-    def _rehearse(self, run: dict, step: str, host: str, task_vars: dict) -> dict:
+    def _told(self, found: dict) -> dict:
+        """Adds to what a step found whether all of it is green, and a line for each thing that is not."""
+        lines = list(found.pop("problems", ()))
+        for one in [*found.get("records", ()), *found.get("claims", ())]:
+            if one["outcome"] != "success":
+                opened = self._opened(one["record_id"])
+                detail = " ".join(map(self._say.message, one["messages"]))
+                subject = runs.subject(opened)
+                lines.append(self._say("gate_row", server=opened["server"], subject=subject, kind=opened["kind"], outcome=one["outcome"], detail=detail))
+        if found.get("msg"):
+            lines.append(found["msg"])
+        return {"changed": False, **found, "green": not lines, "msg": "\n".join(lines)}
+
+    def _opened(self, record_id: str) -> dict:
+        with Ledger.open(runs.ledger_path(self._policy["state_dir"])) as ledger:
+            return ledger.record(record_id)
+
+    def _rehearse(self, run: Mapping, step: str, host: str, task_vars: Any) -> dict:
         """Check mode: lets the modules look at sources and repositories, and writes nothing."""
         opened = [
-            {"record_id": "check", "cycle": run["cycle"], "dataset": dataset, "repository": repository, "rto_s": None}
+            {"record_id": "check", "cycle": run["cycle"], "server": server, "dataset": dataset, "repository": repository, "kind": kind, "rto_s": None}
             for server, kind, dataset, repository in run["owing"]
-            if (server, kind) == (host, step)
+            if kind == step and performers.performed_on(run["policy"], server, kind, repository) == host
         ]
         if not opened:
             return {"skipped": True}
+        self._task_vars = task_vars
         path = runs.ledger_path(run["state_dir"])
         ledger = Ledger.open(path) if path.exists() else None
         try:
-            subject, hidden = self._subject(run["policy"], host, task_vars, ledger, run["run"].get("restore") or {})
+            access = Access(run["policy"], functools.cache(self._variables_of), ledger)
+            subject = performing.Subject(host, run["policy"], access, run["run"].get("restore") or {})
             say = Speaker(run["language"])
             problems, changed = [], False
             for call in performing.calls(step, subject, opened, ledger):
@@ -113,7 +281,7 @@ class ActionModule(ControlAction):
                 if outcome.get("unreachable"):
                     return outcome
                 changed |= bool(outcome.get("changed"))
-                problems += [say.message(text) for text in outcome["problems"]] if "problems" in outcome else [module_failure(outcome, hidden)]
+                problems += [say.message(text) for text in outcome["problems"]] if "problems" in outcome else [module_failure(outcome, access.hidden)]
         finally:
             if ledger:
                 ledger.close()

@@ -48,9 +48,10 @@ class CallbackModule(CallbackBase):
         if result.task.action == _OPEN and result.result.get("run_id"):
             self._ledger = Ledger.open(runs.ledger_path(result.result["state_dir"]))
             self._run_id = result.result["run_id"]
+            self._ledger.attach_recorder(self._run_id)
             pdf.warm_up()
         elif result.task.action == _PERFORM:
-            self._close(result.result.get("records") or ())
+            self._write(result.result)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         # A step fails only where it has no record to show: what it did is not known.
@@ -59,16 +60,22 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         if self._ledger is not None and result.task.action == _PERFORM:
-            self._close(result.result.get("records") or ())
+            self._write(result.result)
             self._abandon(result, "unreachable", "unreachable")
 
-    def _close(self, records: Any) -> None:
+    def _write(self, found: Any) -> None:
         if self._ledger is not None:
-            for closed in records:
+            for claimed in found.get("claims") or ():
+                self._ledger.claim_record(claimed)
+            for closed in found.get("records") or ():
                 self._ledger.close_record(closed)
+            for kind, note in found.get("notes") or ():
+                self._ledger.append(kind, note)
 
     def _abandon(self, result: Any, outcome: str, cause: str, **params: Any) -> None:
-        kinds = {result.task.args.get("step")}
-        for opened in self._ledger.open_records(self._run_id):
-            if opened["server"] == result.host.name and opened["kind"] in kinds:
-                self._ledger.close_record(runs.abandoned(opened["record_id"], outcome, cause, **params))
+        """Closes what a host had to do in this step, but for what it may still be doing: the next run collects that."""
+        opened = [one for one in self._ledger.open_records(self._run_id, result.host.name) if one["kind"] == result.task.args.get("step")]
+        awaited = runs.awaited(self._ledger, opened)
+        for one in opened:
+            if one["record_id"] not in awaited:
+                self._ledger.close_record(runs.abandoned(one["record_id"], outcome, cause, **params))

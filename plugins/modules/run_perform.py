@@ -9,11 +9,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: run_perform
-short_description: Do one step of a run on a server
+short_description: Take one step of a run on a host
 version_added: 0.1.0
 description:
-  - Derives the password of the repository on the control node, calls the module that does the work, and returns its closed
-    records, which the callback writes into the ledger. Refuses to work without an open run.
+  - Derives passwords on the control node, calls the modules that do the work, and returns what the callback writes into the
+    ledger. Refuses to work without an open run.
+  - What a server says of its own backup is a claim until its repository server has listed the snapshot (step V(confirm)).
+  - The work goes on when the connection breaks. The server is tried again for C(backup_reconnect); after that the record stays
+    open, and step V(collect) of the next run fetches the result.
   - Runs on the control node; it is a part of the playbooks of this collection and not meant to be used alone.
 options:
   run:
@@ -24,7 +27,7 @@ options:
     description: What to do.
     type: str
     required: true
-    choices: [backup, integrity_check, restore_test, restore]
+    choices: [collect, measure, confirm, backup, copy, integrity_check, retention, restore_test, restore]
 attributes:
   check_mode:
     support: full
@@ -53,8 +56,18 @@ green:
   returned: unless the step has nothing to do on this host
   type: bool
 records:
-  description: Closed records of this host.
+  description: Closed records of the work of this host.
   returned: not in check mode
   type: list
   elements: dict
+claims:
+  description: Closed records that a repository server has to confirm first.
+  returned: not in check mode
+  type: list
+  elements: dict
+notes:
+  description: Further entries for the ledger, each a kind and its data, such as what a repository server lists and how much room it has.
+  returned: by the steps V(measure) and V(confirm)
+  type: list
+  elements: list
 """

@@ -18,13 +18,14 @@ from ansible_collections.sicekat.backup.plugins.plugin_utils.control import Spea
 from ansible_collections.sicekat.backup.plugins.plugin_utils.run_messages import RUN_MESSAGES
 
 PREFIX = "backup_"
+_ADDRESS = "ansible_host"  # where a repository server is reached, unless its own settings say otherwise
 
 
 def backup_variables(variables: Mapping, host: str) -> dict:
-    """Returns the templated backup_* variables of a host as plain Python values."""
+    """Returns the templated backup_* variables of a host, and its address, as plain Python values."""
     found = {}
     for name in variables:
-        if not str(name).startswith(PREFIX):
+        if not str(name).startswith(PREFIX) and name != _ADDRESS:
             continue
         try:
             # A round trip through JSON takes off the tags that ansible-core 2.19 puts on values, and decrypts vaulted ones.

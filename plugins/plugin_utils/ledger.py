@@ -20,7 +20,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,6 +118,14 @@ class Ledger:
         """Closes a record, once, with one of `record.OUTCOMES`."""
         return self.append("record_closed", closed)
 
+    def claim_record(self, closed: Mapping) -> Entry:
+        """Notes, once, how a server says that a record ended, until its repository server has confirmed it."""
+        return self.append("record_claimed", closed)
+
+    def dispatch_job(self, run_id: str, job: str, host: str, record_ids: Sequence[str]) -> Entry:
+        """Notes, before it starts, which job on which host closes which records of a run."""
+        return self.append("job_dispatched", {"run_id": run_id, "job": job, "host": host, "record_ids": list(record_ids)})
+
     def pin_repository(self, data: Mapping) -> Entry:
         """Notes which repository belongs to a server: {"server", "repository", "repository_id", "url", "reason"}."""
         return self.append("repository_pinned", data)
@@ -144,19 +152,60 @@ class Ledger:
     def records(self, run_id: str | None = None, server: str | None = None, kind: str | None = None, since: str | None = None) -> Iterator[dict]:
         """Yields merged records in order of opening: those of a run, of a server, of a kind, opened at or after `since`.
 
-        Each also has "form_number" and "opened_at"; a record that is still open has "outcome" None and no closed fields.
+        Each also has "form_number", "opened_at" and "recorded_at" (when it was closed, by our clock); a record that
+        is still open has "outcome" None and no closed fields.
         """
         conditions = {"run_id": "run_id = :run_id", "server": "server = :server", "kind": "record_kind = :kind", "since": "at >= :since"}
         values = {"run_id": run_id, "server": server, "kind": kind, "since": since and _utc(since)}
         chosen = [conditions[name] for name, value in values.items() if value is not None]
         return map(_merged, self._rows(_RECORDS, " AND ".join(["kind = 'record_opened'", *chosen]), values))
 
-    def open_records(self, run_id: str | None = None) -> list[dict]:
-        """Returns the records, of one run or of all, that were never closed."""
-        where = """kind = 'record_opened' AND (:run_id IS NULL OR run_id = :run_id) AND record_id IN (
+    def record(self, record_id: str) -> dict | None:
+        """Returns one record as `records` does, or None if it is unknown."""
+        return next((_merged(row) for row in self._rows(_RECORDS, "kind = 'record_opened' AND record_id = :record_id", {"record_id": record_id})), None)
+
+    def open_records(self, run_id: str | None = None, performed_on: str | None = None) -> list[dict]:
+        """Returns the records, of one run or of all, of one host's work or of all, that were never closed."""
+        where = """kind = 'record_opened' AND (:run_id IS NULL OR run_id = :run_id)
+            AND (:performed_on IS NULL OR json_extract(body, '$.data.performed_on') = :performed_on) AND record_id IN (
             SELECT record_id FROM entries WHERE kind = 'record_opened'
             EXCEPT SELECT record_id FROM entries WHERE kind = 'record_closed')"""
-        return [_merged(row) for row in self._rows(_RECORDS, where, {"run_id": run_id})]
+        return [_merged(row) for row in self._rows(_RECORDS, where, {"run_id": run_id, "performed_on": performed_on})]
+
+    def claims(self, opened: Iterable[Mapping]) -> dict[str, dict]:
+        """Returns record id -> what was claimed of it, for those of some records that have a claim."""
+        wanted = json.dumps([one["record_id"] for one in opened])
+        query = "SELECT body FROM entries WHERE kind = 'record_claimed' AND record_id IN (SELECT value FROM json_each(?))"
+        with self._reading():
+            claimed = [_data(body) for (body,) in self._connection.execute(query, (wanted,))]
+        return {one["record_id"]: one for one in claimed}
+
+    def jobs(self, run_id: str) -> list[dict]:
+        """Returns the jobs that a run dispatched: {"run_id", "job", "host", "record_ids"}, oldest first."""
+        with self._reading():
+            rows = self._connection.execute("SELECT body FROM entries WHERE kind = 'job_dispatched' AND run_id = ? ORDER BY +seq", (run_id,)).fetchall()
+        return [_data(body) for (body,) in rows]
+
+    def attach_recorder(self, run_id: str) -> Entry:
+        """Notes that somebody listens to a run and writes down its results."""
+        return self.append("recorder_attached", {"run_id": run_id})
+
+    def has_recorder(self, run_id: str) -> bool:
+        """Returns whether anybody listened to a run."""
+        return self._row("SELECT 1 FROM entries WHERE kind = 'recorder_attached' AND run_id = ?", (run_id,)) is not None
+
+    def newest(self, kind: str, server: str, repository: str | None = None) -> dict | None:
+        """Returns the data of the newest entry of a kind about a server, or about one of its repositories, with "at"; None if there is none."""
+        row = self._row(
+            "SELECT body FROM entries WHERE kind = ? AND server = ? AND (? IS NULL OR repository = ?) ORDER BY seq DESC LIMIT 1",
+            (kind, server, repository, repository),
+        )
+        return {**_data(row[0]), "at": json.loads(row[0])["at"]} if row else None
+
+    def credential_version(self, server: str) -> int:
+        """Returns which version of a server's derived credentials is in force; each rotation adds one."""
+        rotated = self.newest("credentials_rotated", server)
+        return rotated["version"] if rotated else 1
 
     def newest_before(self, moment_text: str) -> Iterator[dict]:
         """Yields, in order of opening, the record opened last before a moment for each server, kind, data set, cycle and repository."""
@@ -276,5 +325,5 @@ def _run(row: tuple) -> dict:
 def _merged(row: tuple) -> dict:
     opened, closed, form_number = row
     entry = json.loads(opened)
-    closing = _data(closed) if closed else {"outcome": None}
-    return {**entry["data"], **closing, "form_number": form_number, "opened_at": entry["at"]}
+    closing = json.loads(closed) if closed else {"data": {"outcome": None}, "at": None}
+    return {**entry["data"], **closing["data"], "form_number": form_number, "opened_at": entry["at"], "recorded_at": closing["at"]}

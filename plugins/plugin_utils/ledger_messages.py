@@ -30,6 +30,7 @@ LEDGER_MESSAGES: dict[str, str] = {
     "ledger_run_opened_twice": "Run {name} is already in the ledger at {path}. It was not opened again. Use a new run_id.",
     "ledger_run_closed_twice": "Run {name} is already closed in the ledger at {path}. Its first closing entry stands.",
     "ledger_record_opened_twice": "Record {name} is already in the ledger at {path}. It was not opened again. Use a new record_id.",
+    "ledger_record_claimed_twice": "Record {name} already has a claim in the ledger at {path}. Its first claim stands.",
     "ledger_record_closed_twice": "Record {name} is already closed in the ledger at {path}. Its first closing entry stands.",
     # What a verification finds
     "ledger_entry_missing": "Entries {first} to {last} are missing. They were removed after they had been written.",

@@ -21,7 +21,7 @@ from pathlib import Path
 from ansible_collections.sicekat.backup.plugins.module_utils import record
 from ansible_collections.sicekat.backup.plugins.plugin_utils import ledger_messages
 
-SCHEMA = 1
+SCHEMA = 2
 APPLICATION_ID = 0x53434B54  # "SCKT", so that `file` and we tell a ledger from other SQLite files
 BUSY_TIMEOUT_S = 30
 
@@ -65,7 +65,18 @@ STATEMENTS = {
     WHEN NEW.kind = 'record_closed'
     AND NOT EXISTS (SELECT 1 FROM entries WHERE kind = 'record_opened' AND record_id = NEW.record_id)
     BEGIN SELECT RAISE(ABORT, 'record_unknown'); END""",
+    # Since schema 2 (see _SINCE_2)
+    "record_claimed_once": "CREATE UNIQUE INDEX record_claimed_once ON entries (record_id) WHERE kind = 'record_claimed'",
+    "job_of_run": "CREATE INDEX job_of_run ON entries (run_id) WHERE kind = 'job_dispatched'",
+    "note_of_repository": "CREATE INDEX note_of_repository ON entries (kind, server, repository)",
+    "claim_known": """CREATE TRIGGER claim_known BEFORE INSERT ON entries
+    WHEN NEW.kind = 'record_claimed'
+    AND NOT EXISTS (SELECT 1 FROM entries WHERE kind = 'record_opened' AND record_id = NEW.record_id)
+    BEGIN SELECT RAISE(ABORT, 'record_unknown'); END""",
 }
+
+# Only these are ever added to an older ledger: a rule of its own that it lacks was taken away, and must show.
+_SINCE_2 = ("record_claimed_once", "job_of_run", "note_of_repository", "claim_known")
 
 _CODES = {
     "SQLITE_FULL": "ledger_disk_full",
@@ -136,7 +147,8 @@ def connect(path: Path) -> sqlite3.Connection:
         # Autocommit, because transactions are begun by hand.
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         try:
-            _check_identity(connection, path)
+            if _check_identity(connection, path) < SCHEMA:
+                _upgrade(connection)
             connection.execute("PRAGMA synchronous = FULL")
         except BaseException:
             connection.close()
@@ -154,13 +166,26 @@ def _write_schema(path: Path) -> None:
         connection.execute(f"PRAGMA user_version = {SCHEMA}")
 
 
-def _check_identity(connection: sqlite3.Connection, path: Path) -> None:
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """Gives a ledger of schema 1 what schema 2 has on top: indexes and a trigger. No entry is touched."""
+    connection.execute("BEGIN IMMEDIATE")
+    have = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    for name in _SINCE_2:
+        if name not in have:  # another process may have been quicker
+            connection.execute(STATEMENTS[name])
+    connection.execute(f"PRAGMA user_version = {SCHEMA}")
+    connection.execute("COMMIT")
+
+
+def _check_identity(connection: sqlite3.Connection, path: Path) -> int:
+    """Returns the schema of a ledger; raises LedgerError if it is none of ours."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (schema,) = connection.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION_ID:
         raise LedgerError("ledger_not_a_ledger", path=path)
     if schema > SCHEMA:
         raise LedgerError("ledger_newer_schema", path=path, found=schema, known=SCHEMA)
+    return schema
 
 
 def _sync_directory(path: Path) -> None:

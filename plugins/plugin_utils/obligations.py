@@ -11,22 +11,36 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
+from ansible_collections.sicekat.backup.plugins.plugin_utils import performers
 from ansible_collections.sicekat.backup.plugins.plugin_utils.schedule import Slot
+
+# Which repositories a cycle copies to, and which it checks and thins out.
+COPIES = {"weekly": ("offsite",), "monthly": ("archive",)}
+KEPT = {"weekly": ("primary",), "monthly": ("archive", "offsite")}
 
 
 def owed(server: Mapping, cycle: str) -> Iterator[tuple[str, str, str]]:
     """Yields (kind, data set name or "", repository) for each record that a cycle owes for a server of the policy."""
+    repositories = server["repositories"]
+    datasets = [dataset["name"] for dataset in server["datasets"]]
     if cycle in record.BACKUP_TYPES:
-        for dataset in server["datasets"]:
-            yield "backup", dataset["name"], "primary"
-    # P3.1: what was written is read back; weekly the primary repository, monthly the archive that was just added to.
-    if cycle == "weekly":
-        yield "integrity_check", "", "primary"
-    if cycle == "monthly" and "archive" in server["repositories"]:
-        yield "integrity_check", "", "archive"
+        for dataset in datasets:
+            yield "backup", dataset, "primary"
+    # The 3-2-1 rule: a weekly copy off-site, a monthly one in the archive.
+    for repository in COPIES.get(cycle, ()):
+        if repository in repositories:
+            for dataset in datasets:
+                yield "copy", dataset, repository
+    # P3.1: what was written is read back; weekly the primary repository, monthly the copies.
+    kept = [repository for repository in KEPT.get(cycle, ()) if repository in repositories]
+    for repository in kept:
+        yield "integrity_check", "", repository
+    for repository in kept:
+        if repositories[repository].get("retention"):
+            yield "retention", "", repository
     if cycle == "restore_test":
-        for dataset in server["datasets"]:
-            yield "restore_test", dataset["name"], "primary"
+        for dataset in datasets:
+            yield "restore_test", dataset, "primary"
 
 
 def dataset_of(server: Mapping, name: str) -> Mapping:
@@ -59,7 +73,8 @@ def open_records(policy: Mapping, run_id: str, cycle: str, slot: Slot, owing: It
             "server": name, "unit": server["unit"], "service": server["service"],
             "dataset": dataset_name, "dataset_kind": dataset.get("kind"), "category": dataset.get("category"),
             "personal_data": dataset.get("personal_data"), "sources": [record.printable(path) for path in places(dataset)],
-            "rto_s": category.get("rto_s"), "rpo_s": category.get("rpo_s"), "repository": repository, **times,
+            "rto_s": category.get("rto_s"), "rpo_s": category.get("rpo_s"), "repository": repository,
+            "performed_on": performers.performed_on(policy, name, kind, repository), **times,
         }  # fmt: skip
         records.append(opened)
     return records

@@ -8,25 +8,37 @@ Note that this plugin util is private to the collection.
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from ansible_collections.sicekat.backup.plugins.module_utils import manifest as manifests
 from ansible_collections.sicekat.backup.plugins.module_utils import record
-from ansible_collections.sicekat.backup.plugins.module_utils.manifest import pack
-from ansible_collections.sicekat.backup.plugins.plugin_utils import obligations, runs, schedule
+from ansible_collections.sicekat.backup.plugins.plugin_utils import obligations, retention, runs, schedule
+from ansible_collections.sicekat.backup.plugins.plugin_utils.access import Access
 from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger
+
+# The step of a run that brings about each kind of record has the kind's name; these steps have no records of their own.
+SUPPORTING = ("collect", "measure", "confirm")
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What a step works on: server is its policy entry, repository(name) the module arguments of one of its repositories."""
+    """What a step works with: the host that it is taken on, the policy, how repositories are reached, and what a restore asks for."""
 
     host: str
-    state_dir: str
-    server: Mapping
-    repository: Callable[[str], dict]
+    policy: Mapping
+    access: Access
     restore: Mapping
+
+    def server(self, opened: Mapping) -> Mapping:
+        """Returns the policy's entry of the server that a record is about."""
+        return self.policy["servers"][opened["server"]]
+
+    def arguments(self, opened: Mapping, repository: str | None = None) -> dict:
+        """Returns the module arguments for the repository of a record, or for another one of its server."""
+        return self.access.module_arguments(opened["server"], repository or opened["repository"], self.host)
 
 
 @dataclass(frozen=True)
@@ -42,56 +54,77 @@ def calls(kind: str, subject: Subject, opened: Sequence[Mapping], ledger: Ledger
     """Yields the module calls of a step, or a closed record where there is nothing to call a module with."""
     if kind == "backup":
         yield _backup(subject, opened)
+    elif kind == "copy":
+        for _place, same in itertools.groupby(opened, key=lambda one: (one["server"], one["repository"])):
+            yield from _copy(subject, list(same), ledger)
     for one in opened:
         if kind == "integrity_check":
-            arguments = {**subject.repository(one["repository"]), "read_data": _group(subject.server["integrity_read"], one)}
-            yield Call("integrity_check", arguments, [one])
+            read_data = "full" if ledger is None else retention.next_part(subject.server(one)["integrity_read"], _checks(ledger, one))
+            yield Call("integrity_check", {**subject.arguments(one), "read_data": read_data}, [one])
+        elif kind == "retention":
+            yield Call("retention", {**subject.arguments(one), **retention.arguments(subject.policy, one, ledger)}, [one])
         elif kind in ("restore_test", "restore"):
             yield _restore(kind, subject, one, ledger)
 
 
 def _backup(subject: Subject, opened: Sequence[Mapping]) -> Call:
-    cycle = opened[0]["cycle"]
-    datasets = [{**obligations.dataset_of(subject.server, one["dataset"]), "record_id": one["record_id"]} for one in opened]
+    cycle, server = opened[0]["cycle"], subject.server(opened[0])
+    datasets = [{**obligations.dataset_of(server, one["dataset"]), "record_id": one["record_id"]} for one in opened]
     arguments = {
-        **subject.repository("primary"), "host": subject.host, "cycle": cycle, "datasets": datasets,
+        **subject.arguments(opened[0]), "host": opened[0]["server"], "cycle": cycle, "datasets": datasets,
         # P2.2: a weekly backup is full, every byte of the source is read again.
-        "full": cycle == "weekly", "sample": str(subject.server["sample"]),
+        "full": cycle == "weekly", "sample": str(server["sample"]),
     }  # fmt: skip
-    if cycle == "monthly" and "archive" in subject.server["repositories"]:
-        archive = subject.repository("archive")
-        arguments["archive"] = {key: archive[key] for key in ("repository", "password", "repository_id", "repository_name", "location")}
     return Call("backup", arguments, list(opened))
 
 
-def _group(integrity_read: str, opened: Mapping) -> str:
-    """Returns which part of a repository a check reads: "n/t" moves on by one group each period, so t periods read everything."""
-    if integrity_read == "full" or opened["record_id"] == "check":
-        return integrity_read
-    first, groups = (int(part) for part in integrity_read.split("/"))
-    start = record.from_text(opened["scheduled_start"])
-    periods = start.year * 12 + start.month if opened["cycle"] == "monthly" else start.toordinal() // 7
-    return f"{(first - 1 + periods) % groups + 1}/{groups}"
+def _checks(ledger: Ledger, opened: Mapping) -> list[dict]:
+    """Returns the earlier integrity checks of the repository that a record is about, oldest first."""
+    pinned = ledger.pinned_repository(opened["server"], opened["repository"]) or {}
+    made = [one for one in ledger.records(server=opened["server"], kind="integrity_check") if one["repository"] == opened["repository"] and one["outcome"]]
+    return [one for one in made if one.get("repository_id") == pinned.get("repository_id")]
+
+
+def _copy(subject: Subject, opened: list[Mapping], ledger: Ledger | None) -> Iterator[Call | dict]:
+    """Yields one call for all data sets of a server: the newest proved backup of each goes to one repository."""
+    snapshots, taken = [], []
+    for one in opened:
+        backup = newest_backup(ledger, one["server"], one["dataset"], "") if ledger else None
+        if backup is None:
+            yield runs.abandoned(one["record_id"], "failed", "snapshot_missing", code="no_snapshot")
+            continue
+        taken.append(one)
+        manifest = _manifest(subject, backup)
+        if manifest and manifests.digest(manifests.unpack(manifest)) != backup["manifest"]["sha256"]:
+            manifest = None  # it was altered: the module finds that the evidence is missing
+        snapshots.append({"record_id": one["record_id"], "snapshot_id": backup["snapshot_id"], "dataset": one["dataset"], "manifest": manifest})
+    if snapshots:
+        source = subject.access.endpoint(opened[0]["server"], "primary", subject.host)
+        yield Call("snapshot_copy", {**subject.arguments(opened[0]), "source": source, "snapshots": snapshots}, taken)
+
+
+def _manifest(subject: Subject, backup: Mapping) -> str | None:
+    """Returns the packed manifest of a backup, or None where it is gone: the module finds that the evidence is missing."""
+    path = runs.manifest_path(subject.policy["state_dir"], backup["record_id"])
+    try:
+        return manifests.pack(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return None
 
 
 def _restore(kind: str, subject: Subject, opened: Mapping, ledger: Ledger | None) -> Call | dict:
-    backup = newest_backup(ledger, subject.host, opened["dataset"], subject.restore.get("snapshot", "")) if ledger else None
+    asked = subject.restore.get("snapshot", "")
+    backup = newest_backup(ledger, opened["server"], opened["dataset"], asked) if ledger else None
     if backup is None:
-        asked = subject.restore.get("snapshot", "")
         code = "snapshot_missing" if asked else "no_snapshot"
         return runs.abandoned(opened["record_id"], "failed", "snapshot_missing", code=code, snapshot=asked)
-    dataset = dict(obligations.dataset_of(subject.server, opened["dataset"]))
+    dataset = dict(obligations.dataset_of(subject.server(opened), opened["dataset"]))
     if dataset["kind"] != backup["dataset_kind"]:
         changed = {"dataset": dataset["name"], "found": dataset["kind"], "expected": backup["dataset_kind"]}
         return runs.abandoned(opened["record_id"], "failed", "no_evidence", code="kind_changed", **changed)
-    path = runs.manifest_path(subject.state_dir, backup["record_id"])
-    try:
-        manifest = pack(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        manifest = None  # the module finds that the evidence is missing
     arguments = {
-        **subject.repository("primary"), "dataset": dataset,
-        "snapshot": backup["snapshot_id"], "backed_up_at": backup["started_at"], "manifest": manifest,
+        **subject.arguments(opened), "dataset": dataset,
+        "snapshot": backup["snapshot_id"], "backed_up_at": backup["started_at"], "manifest": _manifest(subject, backup),
         "manifest_sha256": backup["manifest"]["sha256"], "size_bytes": backup["data_size_bytes"], "rto_s": opened["rto_s"],
     }  # fmt: skip
     if kind == "restore":

@@ -14,7 +14,7 @@ import getpass
 import platform
 import secrets
 import zoneinfo
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
@@ -23,6 +23,9 @@ from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledge
 
 # Form numbers: CB checklist of a backup cycle (F-01), UP restore test or restore (F-02).
 FORM_PREFIX = {"daily": "CB", "weekly": "CB", "monthly": "CB", "restore_test": "UP", "restore": "UP"}
+
+# How long the result of a job is waited for whose server cannot be reached.
+PATIENCE = datetime.timedelta(days=7)
 
 
 def ledger_path(state_dir: str) -> Path:
@@ -41,6 +44,16 @@ def slot_for(policy: Mapping, cycle: str, moment: datetime.datetime) -> schedule
         day = moment.astimezone(zoneinfo.ZoneInfo(policy["timezone"])).date().isoformat()
         return schedule.Slot(cycle=cycle, period=day, start=moment, end=moment, due=moment)
     return schedule.slot_at(policy["cycles"], policy["timezone"], cycle, moment)
+
+
+def subject(opened: Mapping) -> str:
+    """Returns what a record is about, in a word: its data set, its repository, or for a copy both."""
+    return f"{opened['dataset']} > {opened['repository']}" if opened["kind"] == "copy" else opened["dataset"] or opened["repository"]
+
+
+def local_text(policy: Mapping, moment: datetime.datetime) -> str:
+    """Returns a moment in the agency's zone, for people."""
+    return f"{moment.astimezone(zoneinfo.ZoneInfo(policy['timezone'])):%Y-%m-%d %H:%M %Z}"
 
 
 def plan(policy: Mapping, cycle: str, moment: datetime.datetime, servers: Sequence[str], pid: int, extra: Mapping) -> dict:
@@ -67,21 +80,50 @@ def open_run(ledger: Ledger, policy: Mapping, run: Mapping, owing: Sequence[tupl
     return stored
 
 
-def sweep(ledger: Ledger) -> int:
-    """Closes as aborted what runs left open whose process is dead; returns how many records."""
+def sweep(ledger: Ledger, moment: datetime.datetime) -> int:
+    """Closes what runs left open whose process is dead; returns how many records.
+
+    A record whose work may still be done, or was done, on a server that could not be reached since, stays open for a week:
+    the server keeps the result, and the next run that reaches it collects it.
+    """
     runs = {run["run_id"]: run for run in ledger.runs()}
     closed = 0
-    for opened in ledger.open_records():
-        if processes.is_dead(runs[opened["run_id"]]["process"]):
+    dead = [one for one in ledger.open_records() if processes.is_dead(runs[one["run_id"]]["process"])]
+    waiting = awaited(ledger, dead)
+    for opened in dead:
+        reason = waiting.get(opened["record_id"])
+        if reason is None:
             closed += _unless_closed(ledger.close_record, abandoned(opened["record_id"], "aborted", "interrupted"))
+        elif record.from_text(opened["opened_at"]) < moment - PATIENCE:
+            outcome = ("unreachable", "unreachable", "never_collected") if reason == "job" else ("failed", "no_evidence", "never_confirmed")
+            closed += _unless_closed(ledger.close_record, abandoned(opened["record_id"], *outcome))
     for run in runs.values():
         if run["closed"] is None and processes.is_dead(run["process"]):
-            outcomes = collections.Counter(one["outcome"] for one in ledger.records(run_id=run["run_id"]))
-            counts = {name: outcomes[name] for name in ("success", "partial", "failed", "aborted", "unreachable")}
-            counts.update(expected=run["expected"], open=0, not_covered=len(run["left_out"]))
+            outcomes = collections.Counter(one["outcome"] or "open" for one in ledger.records(run_id=run["run_id"]))
+            counts = {name: outcomes[name] for name in ("success", "partial", "failed", "aborted", "unreachable", "missed", "open")}
+            counts.update(expected=run["expected"], not_covered=len(run["left_out"]))
             closing = {"closed_at": record.to_text(record.utc_now()), "ledger": ledger.head(), "overall": "failed", "counts": counts, "swept": True}
             _unless_closed(ledger.close_run, run["run_id"], closing)
     return closed
+
+
+def awaited(ledger: Ledger, opened: Sequence[Mapping]) -> dict[str, str]:
+    """Returns record id -> "claim" or "job" for the open records that wait for a repository server or for a job on a server."""
+    waiting = dict.fromkeys(ledger.claims(opened), "claim")
+    for run_id in {one["run_id"] for one in opened}:
+        for job in ledger.jobs(run_id):
+            waiting.update({record_id: waiting.get(record_id, "job") for record_id in job["record_ids"]})
+    names = {one["record_id"] for one in opened}
+    return {record_id: reason for record_id, reason in waiting.items() if record_id in names}
+
+
+def outstanding(ledger: Ledger, hosts: Collection[str]) -> list[dict]:
+    """Returns the jobs of dead or closed runs, on some hosts, that have a record which is still open and has no claim."""
+    runs = {run["run_id"]: run for run in ledger.runs()}
+    left = [one for one in ledger.open_records() if runs[one["run_id"]]["closed"] or processes.is_dead(runs[one["run_id"]]["process"])]
+    waiting = {record_id for record_id, reason in awaited(ledger, left).items() if reason == "job"}
+    jobs = [job for run_id in sorted({one["run_id"] for one in left}) for job in ledger.jobs(run_id)]
+    return [job for job in jobs if job["host"] in hosts and waiting.intersection(job["record_ids"])]
 
 
 def _unless_closed(write: Callable[..., object], *arguments: object) -> int:

@@ -34,12 +34,14 @@ def test_an_office_is_backed_up_by_every_cycle_and_proved_by_a_restore_test(site
             writer.kill()
     records = site.records()
     assert [one["outcome"] for one in records] == ["success"] * len(records)
-    assert [one["kind"] for one in records] == ["backup"] * 2 + ["backup"] * 2 + ["integrity_check"] + ["backup"] * 2 + ["integrity_check"] + [
+    assert [one["kind"] for one in records] == ["backup"] * 2 + ["backup"] * 2 + ["integrity_check"] + ["backup"] * 2 + ["copy"] * 2 + ["integrity_check"] + [
         "restore_test"
     ] * 2
     daily, monthly, tested, database_tested = records[0], records[5], records[-2], records[-1]
     assert daily["files"]["total"] >= 300 and daily["data_size_bytes"] > 0 and daily["newest_data_at"] and len(daily["snapshot_id"]) == 64
-    assert [place["repository"] for place in monthly["storage_locations"]] == ["primary", "archive"]
+    copied = site.last(kind="copy", dataset="dokumen")
+    assert [place["repository"] for one in (monthly, copied) for place in one["storage_locations"]] == ["primary", "archive"]
+    assert copied["copy"]["source_snapshot_id"] == monthly["snapshot_id"] and copied["copy"]["verified"]["canary"] == "found"
     assert tested["restore"]["files"]["restored"] == tested["restore"]["files"]["expected"] > 300
     assert tested["restore"]["canary"] == "found" and tested["restore"]["sample"]["equal"] == 100 and tested["restore"]["rto_met"] is True
     assert database_tested["restore"]["database"] == "sound" and monthly["verification"]["log_check"]["result"] == "passed"

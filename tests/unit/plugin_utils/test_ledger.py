@@ -74,7 +74,7 @@ def test_a_file_that_is_not_a_ledger_is_refused(tmp_path, content):
 
 def test_a_ledger_of_a_newer_schema_is_refused(ledger, path):
     tamper(path, f"PRAGMA user_version = {ledger_schema.SCHEMA + 1}")
-    with pytest.raises(LedgerError, match="has schema 2; this version knows up to 1"):
+    with pytest.raises(LedgerError, match=f"has schema {ledger_schema.SCHEMA + 1}; this version knows up to {ledger_schema.SCHEMA}"):
         Ledger.open(path)
 
 
@@ -191,17 +191,58 @@ def test_a_refused_entry_leaves_the_chain_as_it_was(ledger):
     assert ledger.head() == before
 
 
+def test_a_ledger_of_the_first_schema_gets_what_the_second_has_on_top_and_nothing_else(ledger, path):
+    ledger.close()
+    tamper(path, *(f"DROP {'TRIGGER' if name == 'claim_known' else 'INDEX'} {name}" for name in ledger_schema._SINCE_2), "DROP TRIGGER never_update")
+    tamper(path, "PRAGMA user_version = 1")
+    with Ledger.open(path) as upgraded:
+        (problem,) = upgraded.verify()
+        assert (problem.what["code"], problem.what["params"]) == ("ledger_guard_missing", {"name": "never_update"})
+        upgraded.open_record(opened())
+        upgraded.claim_record(closed())
+
+
+def test_a_claim_is_made_once_and_of_a_known_record_only(ledger):
+    with pytest.raises(LedgerError, match="was never opened"):
+        ledger.claim_record(closed())
+    ledger.open_record(opened())
+    ledger.claim_record(closed(snapshot_id="a"))
+    with pytest.raises(LedgerError, match="already has a claim"):
+        ledger.claim_record(closed())
+    assert ledger.claims(ledger.open_records())["run-1:0001"]["snapshot_id"] == "a"
+    assert ledger.record("run-1:0001")["outcome"] is None, "a claim closes nothing"
+    assert ledger.claims([]) == {} and ledger.record("tidak-ada") is None
+
+
+def test_the_newest_note_about_a_repository_is_found(ledger):
+    for number, repository in enumerate(("primary", "offsite", "primary")):
+        ledger.append("repository_listed", {"server": "srv-a", "repository": repository, "number": number})
+    assert ledger.newest("repository_listed", "srv-a", "primary")["number"] == 2 and ledger.newest("repository_listed", "srv-a", "offsite")["number"] == 1
+    assert ledger.newest("repository_listed", "srv-b") is None and ledger.newest("storage_measured", "srv-a") is None
+    assert ledger.credential_version("srv-a") == 1
+    ledger.append("credentials_rotated", {"server": "srv-a", "version": 2})
+    assert (ledger.credential_version("srv-a"), ledger.credential_version("srv-b")) == (2, 1)
+
+
+def test_open_records_are_found_by_the_host_that_has_to_do_the_work(ledger):
+    ledger.open_record(opened(1, performed_on="srv-a"))
+    ledger.open_record(opened(2, performed_on="cadangan"))
+    assert [one["record_id"] for one in ledger.open_records("run-1", "cadangan")] == ["run-1:0002"]
+    assert len(ledger.open_records()) == 2
+
+
 def test_an_open_record_has_no_outcome(ledger):
     ledger.open_record(opened())
     (record,) = ledger.records()
-    assert record == {**opened(), "outcome": None, "form_number": "CB/2026-11/000001", "opened_at": record["opened_at"]}
+    assert record == {**opened(), "outcome": None, "form_number": "CB/2026-11/000001", "opened_at": record["opened_at"], "recorded_at": None}
 
 
 def test_a_closed_record_holds_the_fields_of_both_entries(ledger):
     ledger.open_record(opened())
     ledger.close_record(closed(exit_code=0))
     (record,) = ledger.records()
-    assert record == {**opened(), **closed(exit_code=0), "form_number": "CB/2026-11/000001", "opened_at": record["opened_at"]}
+    times = {name: record[name] for name in ("opened_at", "recorded_at")}
+    assert record == {**opened(), **closed(exit_code=0), "form_number": "CB/2026-11/000001", **times} and record["recorded_at"] >= record["opened_at"]
 
 
 def test_records_come_in_the_order_of_opening(ledger):

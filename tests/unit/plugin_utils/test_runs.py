@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import pytest
 
 from ansible_collections.sicekat.backup.plugins.plugin_utils import processes, runs
 from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger, LedgerError
+
+NOW = datetime.datetime.now(datetime.UTC)
 
 
 @pytest.fixture
@@ -36,9 +39,9 @@ def ended_process() -> dict:
 def test_a_dead_run_is_closed_as_aborted_and_a_living_one_is_left_alone(ledger):
     open_run(ledger, "mati", ended_process())
     open_run(ledger, "hidup", processes.identify(os.getpid()))
-    assert runs.sweep(ledger) == 1
+    assert runs.sweep(ledger, NOW) == 1
     assert {one["record_id"]: one["outcome"] for one in ledger.records()} == {"mati:1": "aborted", "hidup:1": None}
-    assert [run["run_id"] for run in ledger.runs() if run["closed"]] == ["mati"] and runs.sweep(ledger) == 0
+    assert [run["run_id"] for run in ledger.runs() if run["closed"]] == ["mati"] and runs.sweep(ledger, NOW) == 0
 
 
 def test_a_run_of_another_control_node_is_not_called_dead():
@@ -52,9 +55,35 @@ def test_a_process_id_that_was_given_away_again_does_not_keep_a_run_alive():
 def test_another_sweep_that_was_quicker_is_no_failure(ledger, monkeypatch):
     open_run(ledger, "mati", ended_process())
     seen = ledger.open_records()
-    assert runs.sweep(ledger) == 1
+    assert runs.sweep(ledger, NOW) == 1
     monkeypatch.setattr(ledger, "open_records", lambda: seen)  # what a second playbook had read before
-    assert runs.sweep(ledger) == 0
+    assert runs.sweep(ledger, NOW) == 0
+
+
+def test_what_a_server_may_still_be_doing_is_left_open_for_a_week(ledger):
+    open_run(ledger, "mati", ended_process())
+    ledger.dispatch_job("mati", "pekerjaan", "srv", ["mati:1"])
+    assert runs.sweep(ledger, NOW) == 0 and runs.awaited(ledger, ledger.open_records()) == {"mati:1": "job"}
+    assert [one["job"] for one in runs.outstanding(ledger, {"srv"})] == ["pekerjaan"] and runs.outstanding(ledger, {"lain"}) == []
+    assert runs.sweep(ledger, NOW + runs.PATIENCE + datetime.timedelta(hours=1)) == 1
+    assert (ledger.record("mati:1")["outcome"], ledger.record("mati:1")["messages"][0]["code"]) == ("unreachable", "never_collected")
+    assert runs.outstanding(ledger, {"srv"}) == []
+
+
+def test_a_claim_waits_for_its_repository_server_and_never_becomes_a_success_by_itself(ledger):
+    open_run(ledger, "mati", ended_process())
+    ledger.dispatch_job("mati", "pekerjaan", "srv", ["mati:1"])
+    ledger.claim_record({"record_id": "mati:1", "outcome": "success", "snapshot_id": "a" * 64})
+    assert runs.sweep(ledger, NOW) == 0 and runs.awaited(ledger, ledger.open_records()) == {"mati:1": "claim"}
+    assert runs.outstanding(ledger, {"srv"}) == []
+    runs.sweep(ledger, NOW + runs.PATIENCE + datetime.timedelta(hours=1))
+    assert (ledger.record("mati:1")["outcome"], ledger.record("mati:1")["cause"]) == ("failed", "no_evidence")
+
+
+def test_the_jobs_of_a_living_run_are_its_own(ledger):
+    open_run(ledger, "hidup", processes.identify(os.getpid()))
+    ledger.dispatch_job("hidup", "pekerjaan", "srv", ["hidup:1"])
+    assert runs.outstanding(ledger, {"srv"}) == []
 
 
 def test_any_other_refusal_of_the_ledger_is_told(ledger):

@@ -1,0 +1,76 @@
+# SPDX-FileCopyrightText: SI CEKAT contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What maintenance needs to know from the ledger: which part of a repository to read next, and which snapshots are whose.
+
+Note that this plugin util is private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ansible_collections.sicekat.backup.plugins.module_utils import record
+from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger
+
+
+def next_part(integrity_read: str, checks: Sequence[Mapping]) -> str:
+    """Returns which part of a repository an integrity check reads: "full", or "n/t" for the n-th of t parts.
+
+    checks: the repository's earlier checks, oldest first. A part whose last check failed comes first, then one that was never
+    read, then the one read longest ago; so t checks that succeed read everything, also where some were missed or failed.
+    """
+    if integrity_read == "full":
+        return "full"
+    parts = int(integrity_read.split("/")[1])
+    last: dict[int, tuple[int, int]] = {}
+    for number, one in enumerate(checks):
+        found = one.get("integrity") or {}
+        # A part without a pack was found so by the same check, and is as good as read.
+        for text, is_good in ((found.get("read_data"), one["outcome"] == "success"), *((text, True) for text in found.get("empty") or ())):
+            part, _slash, total = (text or "").partition("/")
+            if total == str(parts):
+                last[int(part)] = (2, number) if is_good else (0, number)
+    return f"{min(range(1, parts + 1), key=lambda part: last.get(part, (1, part)))}/{parts}"
+
+
+def arguments(policy: Mapping, opened: Mapping, ledger: Ledger | None) -> dict:
+    """Returns what the module `retention` has to know: the rules of each data set, and every snapshot that the ledger accounts for."""
+    server = policy["servers"][opened["server"]]
+    keep = server["repositories"][opened["repository"]]["retention"]
+    known = _known(opened["server"], opened["repository"], ledger) if ledger else {}
+    names = {dataset["name"] for dataset in server["datasets"]}
+    groups = [
+        # A data set that left the policy keeps all that it has.
+        {"dataset": name, "keep": (keep.get(name) or {}) if name in names else {}, "least": policy["keep_least"], "known": known.get(name, [])}
+        for name in sorted(names | set(known))
+    ]
+    return {"groups": groups, "host": opened["server"], "now": record.to_text(record.utc_now())}
+
+
+def _known(server: str, repository: str, ledger: Ledger) -> dict[str, list[dict]]:
+    """Returns for each data set the snapshots of a repository that records account for, oldest first."""
+    backups = list(ledger.records(server=server, kind="backup"))
+    of_source = {one["snapshot_id"]: one for one in backups if one.get("snapshot_id")}
+    if repository == "primary":
+        pairs = [(one["snapshot_id"], one, one) for one in backups if one.get("snapshot_id")]
+    else:
+        copies = [one for one in ledger.records(server=server, kind="copy") if one["repository"] == repository and one.get("snapshot_id")]
+        # A copy has the time of its original.
+        pairs = [(one["snapshot_id"], one, of_source[source]) for one in copies if (source := one["copy"]["source_snapshot_id"]) in of_source]
+    by_record = {one["record_id"]: one for one in backups}
+    listed = ledger.newest("repository_listed", server, repository) or {}
+    pairs += [
+        (one["snapshot_id"], by_record[one["record_id"]], by_record[one["record_id"]]) for one in listed.get("explained", ()) if one["record_id"] in by_record
+    ]
+    # A backup that left no snapshot counts all the same: nothing is removed behind a failure.
+    named = {one["record_id"] for _snapshot_id, one, _source in pairs}
+    pairs += [(None, one, one) for one in (backups if repository == "primary" else ()) if one["outcome"] and one["record_id"] not in named]
+    found: dict[str, dict[object, dict]] = {}
+    for snapshot_id, one, source in pairs:
+        found.setdefault(one["dataset"], {})[snapshot_id or one["record_id"]] = {
+            "snapshot_id": snapshot_id, "record_id": one["record_id"], "outcome": one["outcome"] or "open",
+            "not_before": source["opened_at"], "not_after": source["recorded_at"] or record.to_text(record.utc_now()),
+            "files": (source.get("files") or {}).get("total") or 0, "bytes": source.get("data_size_bytes") or 0,
+        }  # fmt: skip
+    return {dataset: sorted(snapshots.values(), key=lambda one: one["not_before"]) for dataset, snapshots in found.items()}

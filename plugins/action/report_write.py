@@ -31,7 +31,7 @@ class ActionModule(ControlAction):
         if self._task.check_mode:
             return {"changed": True}
         with Ledger.open(runs.ledger_path(policy["state_dir"])) as ledger:
-            runs.sweep(ledger)
+            runs.sweep(ledger, record.utc_now())
             archive = Archive(ledger, Path(policy["state_dir"]), complete=True)
             for run in archive.runs:
                 archive.write_checklist(archive.checklist(run))

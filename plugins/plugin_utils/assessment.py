@@ -3,9 +3,10 @@
 
 """What the records say: the checklist of a run, and the status of every data set and obligation.
 
-Pure functions of (runs, records, policies, moment, pins). Green needs evidence: no record, an open record, a check that has
-not been made, a success in a repository that was replaced and a run that is overdue are each something other than green, and
-red stays red until a later run of the same kind proves the opposite.
+Pure functions of (runs, records, policies, moment, pins, what repositories listed). Green needs evidence: no record, an open
+record, a check or a copy that has not been made, a success in a repository that was replaced, a success whose snapshot is gone
+and a run that is overdue are each something other than green, and red stays red until a later run of the same kind proves the
+opposite.
 
 Note that this plugin util is private to the collection.
 """
@@ -14,13 +15,15 @@ from __future__ import annotations
 
 import collections
 import datetime
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
-from ansible_collections.sicekat.backup.plugins.plugin_utils import obligations, schedule
+from ansible_collections.sicekat.backup.plugins.plugin_utils import obligations, repository_assessment, schedule
 
 FORMS = {"daily": "F-01", "weekly": "F-01", "monthly": "F-01", "restore_test": "F-02", "restore": "F-02"}
 _BAD = ("failed", "aborted", "unreachable", "missed")
+# The kinds that are what their cycle is for; where one of them was missed, so was the whole cycle.
+_MAIN = ("backup", "restore_test")
 # Longer than the longest time between two slots of a cycle, which is a month.
 _PERIOD = datetime.timedelta(days=32)
 # By how much a clock may be wrong without a word.
@@ -30,22 +33,19 @@ _CLOCK_TOLERANCE = datetime.timedelta(minutes=10)
 def checklist(run: Mapping, records: Sequence[Mapping], tests: Iterable[Mapping], policy: Mapping, covered: Iterable[tuple], head: Mapping) -> dict:
     """Returns the checklist document of a run.
 
-    records: the run's merged records. tests: closed restore tests, oldest first. covered: (server, kind, data set) of
-    left-out servers that an earlier run of the same period satisfied. head: the ledger's head that the form names.
+    records: the run's merged records. tests: closed restore tests, oldest first. covered: (server, kind, data set, repository)
+    of left-out servers that an earlier run of the same period satisfied. head: the ledger's head that the form names.
     """
     newest = {(test["server"], test["dataset"]): test for test in tests}
     rows = [_with_restore_test(row, newest.get((row["server"], row["dataset"]))) for row in records]
     satisfied = set(covered)
     not_covered = [
-        {"server": name, "dataset": dataset, "kind": kind}
+        {"server": name, "dataset": dataset, "kind": kind, "repository": repository}
         for name in run["left_out"]
-        for kind, dataset, _repository in obligations.owed(policy["servers"][name], run["cycle"])
-        if (name, kind, dataset) not in satisfied
+        for kind, dataset, repository in obligations.owed(policy["servers"][name], run["cycle"])
+        if (name, kind, dataset, repository) not in satisfied
     ]
-    counts = dict.fromkeys(("success", "partial", "failed", "aborted", "unreachable", "open"), 0)
-    for row in rows:
-        counts[row.get("outcome") or "open"] += 1
-    counts.update(expected=max(run["expected"], len(rows)), not_covered=len(not_covered))
+    counts = count(rows, run["expected"], len(not_covered))
     return {
         "schema": "sicekat.checklist/1",
         "form": {"code": FORMS[run["cycle"]], "number": run["form_number"], "version": "1"},
@@ -61,9 +61,17 @@ def checklist(run: Mapping, records: Sequence[Mapping], tests: Iterable[Mapping]
     }  # fmt: skip
 
 
+def count(records: Sequence[Mapping], expected: int, not_covered: int) -> dict[str, int]:
+    """Returns how many records of a run have each outcome or are still open, and what the run owed and what has no evidence."""
+    counts = dict.fromkeys((*record.OUTCOMES, "open"), 0)
+    for one in records:
+        counts[one.get("outcome") or "open"] += 1
+    return {**counts, "expected": max(expected, len(records)), "not_covered": not_covered}
+
+
 def overall(counts: Mapping) -> str:
     """Returns success, partial, failed or incomplete. Nothing expected is incomplete, never a success."""
-    if any(counts[name] for name in ("failed", "aborted", "unreachable")):
+    if any(counts[name] for name in _BAD):
         return "failed"
     recorded = sum(counts[name] for name in ("success", "partial"))
     if counts["open"] or counts["not_covered"] or not counts["expected"] or recorded < counts["expected"]:
@@ -83,28 +91,43 @@ def _with_restore_test(row: Mapping, test: Mapping | None) -> dict:
 
 
 def index(
-    policy: Mapping, policies: Sequence[tuple[str, Mapping]], records: Sequence[Mapping], moment: datetime.datetime, pins: Mapping, problems: Sequence
+    policy: Mapping,
+    policies: Sequence[tuple[str, Mapping]],
+    records: Sequence[Mapping],
+    moment: datetime.datetime,
+    pins: Mapping,
+    problems: Sequence,
+    listings: Sequence[Mapping],
+    measurements: Sequence[Mapping],
 ) -> dict:
-    """Returns the parts "status" and "owed" of the index document.
+    """Returns the parts "status", "owed", "repositories", "findings" and "storage" of the index document.
 
     policies: (in force from, policy), in the ledger's order. records: all merged records, oldest first. pins: (server,
-    repository) -> the id of the repository that belongs to it today. problems: what is wrong with the ledger.
+    repository) -> the id of the repository that belongs to it today. problems: what is wrong with the ledger. listings:
+    the newest ledger note `repository_listed` of each repository. measurements: the newest `storage_measured` of each
+    repository server.
     """
     owed = owed_list(policies, records, moment)
-    evidence = _by_subject(one for one in records if _is_evidence(one, pins))
+    gone = repository_assessment.vanished(listings)
+    evidence = _by_subject(one for one in records if _is_evidence(one, pins, gone))
     missed = collections.defaultdict(list)
     for one in owed:
-        if one["state"] == "missed":
+        # One that a record calls missed is judged as that record.
+        if one["state"] == "missed" and one["record_id"] is None:
             missed[one["server"], one["dataset"]].append(one)
     everywhere = [{"code": "status_ledger", "params": {}}] if problems else []
     if max([*(since for since, _policy in policies), *(one["opened_at"] for one in records)], default="") > record.to_text(moment + _CLOCK_TOLERANCE):
         everywhere.append({"code": "status_clock", "params": {}})
-    status = [
-        _status(policy, server, dataset, evidence, missed[server, dataset["name"]] + missed[server, ""], everywhere)
-        for server in sorted(policy["servers"])
-        for dataset in policy["servers"][server]["datasets"]
-    ]
-    return {"status": status, "owed": owed}
+    status = []
+    for server in sorted(policy["servers"]):
+        red = [*everywhere, *repository_assessment.reasons(listings, server)]
+        unknown = repository_assessment.unseen(policy, listings, server)
+        for dataset in policy["servers"][server]["datasets"]:
+            status.append(_status(policy, server, dataset, evidence, missed[server, dataset["name"]] + missed[server, ""], red, unknown))
+    return {
+        "status": status, "owed": owed, "repositories": repository_assessment.overview(policy, evidence, listings),
+        "findings": repository_assessment.findings(listings, records), "storage": repository_assessment.storage(policy, measurements),
+    }  # fmt: skip
 
 
 def look_back(policies: Iterable[tuple[str, Mapping]]) -> datetime.timedelta:
@@ -122,20 +145,26 @@ def owed_list(policies: Sequence[tuple[str, Mapping]], records: Sequence[Mapping
     """
     edge = moment - look_back(policies)
     servers = policies[-1][1]["servers"] if policies else {}
-    in_use = {(name, dataset["name"]) for name, server in servers.items() for dataset in (*server["datasets"], {"name": ""})}
+    in_use = {
+        (name, dataset["name"], repository)
+        for name, server in servers.items()
+        for dataset in (*server["datasets"], {"name": ""})
+        for repository in server["repositories"]
+    }
     slots: dict[tuple, tuple[str, str]] = {}
     due = set()
     for slot, policy in _newest_slots(policies, edge, moment):
         for name, server in policy["servers"].items():
-            for kind, dataset, _repository in obligations.owed(server, slot.cycle):
-                is_newest = (slot.cycle, name, dataset, kind) not in due and (name, dataset) in in_use
+            for kind, dataset, repository in obligations.owed(server, slot.cycle):
+                is_newest = (slot.cycle, name, dataset, kind, repository) not in due and (name, dataset, repository) in in_use
                 if slot.start >= edge or is_newest:
-                    slots.setdefault((slot.cycle, slot.period, name, dataset, kind), (record.to_text(slot.start), record.to_text(slot.due)))
+                    slots.setdefault((slot.cycle, slot.period, name, dataset, kind, repository), (record.to_text(slot.start), record.to_text(slot.due)))
                 if slot.due < moment:
-                    due.add((slot.cycle, name, dataset, kind))
+                    due.add((slot.cycle, name, dataset, kind, repository))
     for one in records:
         if one["cycle"] != "restore" and record.from_text(one["opened_at"]) >= edge:
-            slots.setdefault((one["cycle"], one["period"], one["server"], one["dataset"], one["kind"]), (one["scheduled_start"], one["due_at"]))
+            key = tuple(one[name] for name in ("cycle", "period", "server", "dataset", "kind", "repository"))
+            slots.setdefault(key, (one["scheduled_start"], one["due_at"]))
     by_subject = _by_subject(records)
     found = [_obligation(key, start, due_at, by_subject.get((key[2], key[3], key[4]), ()), moment) for key, (start, due_at) in slots.items()]
     return sorted(found, key=lambda one: (one["due_at"], one["server"], one["dataset"], one["cycle"]), reverse=True)
@@ -155,10 +184,10 @@ def _newest_slots(policies: Sequence[tuple[str, Mapping]], edge: datetime.dateti
         until = since
 
 
-def _is_evidence(one: Mapping, pins: Mapping) -> bool:
-    """Returns False for a success in another repository than the one that belongs to the server today."""
+def _is_evidence(one: Mapping, pins: Mapping, gone: Container[str]) -> bool:
+    """Returns False for a success in another repository than the one that belongs to the server today, or whose snapshot is gone."""
     pinned = pins.get((one["server"], one["repository"]))
-    return one["outcome"] != "success" or (pinned is not None and one.get("repository_id") == pinned)
+    return one["outcome"] != "success" or (pinned is not None and one.get("repository_id") == pinned and one["record_id"] not in gone)
 
 
 def _by_subject(records: Iterable[Mapping]) -> dict[tuple, list[Mapping]]:
@@ -171,8 +200,8 @@ def _by_subject(records: Iterable[Mapping]) -> dict[tuple, list[Mapping]]:
 
 def _obligation(key: tuple, start: str, due: str, same: Sequence[Mapping], moment: datetime.datetime) -> dict:
     """Returns the state of one obligation; same: the records of its server, data set and kind."""
-    cycle, period, server, dataset, kind = key
-    own = [one for one in same if (one["cycle"], one["period"]) == (cycle, period)]
+    cycle, period, server, dataset, kind, repository = key
+    own = [one for one in same if (one["cycle"], one["period"], one["repository"]) == (cycle, period, repository)]
     # A full or archive run that begins in a day's own time also satisfies that day's incremental one.
     able = own + [one for one in same if cycle == "daily" and one["cycle"] in ("weekly", "monthly") and start <= (one.get("started_at") or "") <= due]
     done = [one for one in able if one["outcome"] == "success"]
@@ -183,49 +212,74 @@ def _obligation(key: tuple, start: str, due: str, same: Sequence[Mapping], momen
         best = own[-1] if own else None
         state = "not_due" if record.to_text(moment) <= due else "missed"
         if best is not None:
-            state = "failed" if best["outcome"] else "open"
+            state = {None: "open", "missed": "missed"}.get(best["outcome"], "failed")
     return {
-        "cycle": cycle, "period": period, "server": server, "dataset": dataset, "kind": kind, "state": state, "due_at": due,
+        "cycle": cycle, "period": period, "server": server, "dataset": dataset, "kind": kind, "repository": repository,
+        "state": state, "due_at": due,
         "record_id": best["record_id"] if best else None, "form_number": best["form_number"] if best else None, "outcome": best["outcome"] if best else None,
     }  # fmt: skip
 
 
-def _status(policy: Mapping, server: str, dataset: Mapping, evidence: Mapping, missed: Sequence[Mapping], everywhere: Sequence[Mapping]) -> dict:
+def _status(
+    policy: Mapping, server: str, dataset: Mapping, evidence: Mapping, missed: Sequence[Mapping], red: Sequence[Mapping], unknown: Sequence[Mapping]
+) -> dict:
     """Returns the status of one data set.
 
-    evidence: records by subject. missed: the missed obligations of it and of its server's repositories. everywhere: reasons
-    that make every data set red.
+    evidence: records by subject. missed: the missed obligations of it and of its server's repositories. red, unknown:
+    reasons that hold for every data set of its server.
     """
     name = dataset["name"]
+    repositories = policy["servers"][server]["repositories"]
     backups = evidence.get((server, name, "backup"), [])
     tests = evidence.get((server, name, "restore_test"), [])
     checks = evidence.get((server, "", "integrity_check"), [])
+    copies = {place: _of(evidence.get((server, name, "copy"), ()), place) for place in repositories if place != "primary"}
+    retentions = [_of(evidence.get((server, "", "retention"), ()), place) for place in repositories]
+    to_check = sorted({"primary", *repository_assessment.wanted(policy, server, "integrity_check")})
     checked = {one["repository"] for one in checks if one["outcome"] == "success"}
-    red = [*everywhere, *(_reason("status_backup", one, "cycle") for one in _unproved_backups(backups))]
+    red = [*red, *(_reason("status_backup", one, "cycle") for one in _unproved_backups(backups))]
+    red += [_reason("status_copy", one, "repository") for made in copies.values() for one in _unproved(made)]
     red += [_reason("status_integrity", one, "repository") for one in _unproved_checks(checks)]
-    red += [_reason("status_restore_test", one) for one in tests[-1:] if one["outcome"] != "success"]
-    red += [{"code": "status_missed", "params": {key: one[key] for key in ("cycle", "period")}} for one in missed if not _made_up_for(one, evidence)]
-    unknown = [{"code": code, "params": {}} for code, found in (("status_no_backup", backups), ("status_no_restore_test", tests)) if not found]
-    unknown += [{"code": "status_no_integrity_check", "params": {"repository": one}} for one in _to_check(policy, server) if one not in checked]
+    red += [_reason("status_retention", one, "repository") for made in retentions for one in _unproved(made)]
+    red += [_reason("status_restore_test", one) for one in _unproved(tests)]
+    red += _missed_reasons([one for one in missed if one["repository"] in repositories and not _made_up_for(one, evidence)])
+    unknown = [*unknown]
+    unknown += [{"code": code, "params": {}} for code, found in (("status_no_backup", backups), ("status_no_restore_test", tests)) if not found]
+    unknown += [{"code": "status_no_copy", "params": {"repository": place}} for place, made in copies.items() if not made]
+    unknown += [{"code": "status_no_integrity_check", "params": {"repository": one}} for one in to_check if one not in checked]
     category = policy["categories"].get(dataset["category"], {})
     successes = [one for one in backups if one["outcome"] == "success"]
     return {
         "server": server, "dataset": name, "category": dataset["category"], "rto_s": category.get("rto_s"), "rpo_s": category.get("rpo_s"),
         "state": "red" if red else "unknown" if unknown else "green", "reasons": red + unknown,
         "last_success": successes[-1] if successes else None, "last_backup": backups[-1] if backups else None,
+        "copies": [{"repository": place, "record": made[-1] if made else None} for place, made in copies.items()],
         "integrity": checks[-1] if checks else None, "restore_test": tests[-1] if tests else None,
     }  # fmt: skip
 
 
+def _of(records: Iterable[Mapping], repository: str) -> list[Mapping]:
+    return [one for one in records if one["repository"] == repository]
+
+
+def _unproved(records: Sequence[Mapping]) -> list[Mapping]:
+    """Returns the newest record if it is no success."""
+    return [one for one in records[-1:] if one["outcome"] != "success"]
+
+
+def _missed_reasons(missed: Sequence[Mapping]) -> list[dict]:
+    """Returns a reason for each cycle and period that was missed as a whole, and for each kind that was missed beside work that was done."""
+    whole = {(one["cycle"], one["period"]): None for one in missed if one["kind"] in _MAIN}
+    reasons = [{"code": "status_missed", "params": {"cycle": cycle, "period": period}} for cycle, period in whole]
+    return reasons + [
+        {"code": "status_missed_kind", "params": {key: one[key] for key in ("kind", "repository", "cycle", "period")}}
+        for one in missed
+        if (one["cycle"], one["period"]) not in whole
+    ]
+
+
 def _reason(code: str, one: Mapping, *keys: str) -> dict:
     return {"code": code, "params": {**{key: one[key] for key in keys}, "outcome": one["outcome"] or "open"}}
-
-
-def _to_check(policy: Mapping, server: str) -> list[str]:
-    """Returns the repositories of a server that need a successful integrity check: the primary one and all that a cycle owes one for."""
-    cycles = [cycle for cycle, settings in policy["cycles"].items() if settings]
-    owed = [one for cycle in cycles for one in obligations.owed(policy["servers"][server], cycle)]
-    return sorted({"primary"} | {repository for kind, _dataset, repository in owed if kind == "integrity_check"})
 
 
 def _unproved_checks(checks: Sequence[Mapping]) -> list[Mapping]:
@@ -234,7 +288,9 @@ def _unproved_checks(checks: Sequence[Mapping]) -> list[Mapping]:
     for one in checks:
         repository, part = one["repository"], _part_read(one)
         if one["outcome"] == "success":
-            cleared = [place for place in open_to_doubt if place[0] == repository and (part == "full" or place[1] in (None, part))]
+            # A part that has no pack any more holds nothing to doubt.
+            seen = (None, part, *((one.get("integrity") or {}).get("empty") or ()))
+            cleared = [place for place in open_to_doubt if place[0] == repository and (part == "full" or place[1] in seen)]
             open_to_doubt = {place: bad for place, bad in open_to_doubt.items() if place not in cleared}
         else:
             open_to_doubt[repository, part] = one
@@ -264,5 +320,5 @@ def _made_up_for(missed: Mapping, evidence: Mapping) -> bool:
 
     What is later is judged by the control node's clock alone, since the clock of a server that is ahead would clear what is to come.
     """
-    same = evidence.get((missed["server"], missed["dataset"], missed["kind"]), ())
+    same = _of(evidence.get((missed["server"], missed["dataset"], missed["kind"]), ()), missed["repository"])
     return any(one["cycle"] == missed["cycle"] and one["outcome"] == "success" and one["opened_at"] > missed["due_at"] for one in same)

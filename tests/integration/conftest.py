@@ -100,8 +100,10 @@ class Site:
 
         with self.ledger() as ledger:
             policies = [(entry.at, entry.data["policy"]) for entry in ledger.policies()]
-            pins = documentation.pins(ledger, policies[-1][1])
-            found = assessment.index(policies[-1][1], policies, list(ledger.records()), record.utc_now(), pins, ledger.verify())
+            policy = policies[-1][1]
+            notes = (documentation.listings(ledger, policy), documentation.measurements(ledger, policy))
+            pins = documentation.pins(ledger, policy)
+            found = assessment.index(policy, policies, list(ledger.records()), record.utc_now(), pins, ledger.verify(), *notes)
         return {one["dataset"]: one for one in found["status"]}
 
     def checklists(self) -> list[dict]:

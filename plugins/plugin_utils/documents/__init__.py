@@ -28,9 +28,19 @@ def write_checklist(checklist: Mapping[str, Any], directory: Path) -> dict[str, 
     schema is missing.
     """
     html = page.checklist(checklist)
-    stem = directory / checklist["form"]["number"].replace("/", "-")
-    contents = {"json": files.json_bytes(checklist), "html": html.encode("utf-8"), "pdf": pdf.render(html)}
-    return {kind: files.write(stem.with_name(f"{stem.name}.{kind}"), content) for kind, content in contents.items()}
+    # The JSON comes last, so that it stands for all three (see `is_written`).
+    contents = {"html": html.encode("utf-8"), "pdf": pdf.render(html), "json": files.json_bytes(checklist)}
+    return {kind: files.write(_path(checklist, directory, kind), content) for kind, content in contents.items()}
+
+
+def is_written(checklist: Mapping[str, Any], directory: Path) -> bool:
+    """Returns True if all files of a checklist are there and say the same as it does."""
+    paths = {kind: _path(checklist, directory, kind) for kind in ("html", "pdf", "json")}
+    return all(path.exists() for path in paths.values()) and paths["json"].read_bytes() == files.json_bytes(checklist)
+
+
+def _path(checklist: Mapping[str, Any], directory: Path, kind: str) -> Path:
+    return directory / f"{checklist['form']['number'].replace('/', '-')}.{kind}"
 
 
 def write_index(index: Mapping[str, Any], directory: Path) -> dict[str, Path]:

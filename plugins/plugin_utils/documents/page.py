@@ -24,14 +24,22 @@ TEMPLATE_DIRECTORY = Path(__file__).parent.parent / "templates"
 def checklist(document: Mapping[str, Any]) -> str:
     """Returns a checklist (schema sicekat.checklist/1) as a self-contained HTML page."""
     template = _environment(document["language"], document["timezone"]).get_template("checklist.html.j2")
-    return template.render(doc=document, overall=view.overall(document), **view.rows(document))
+    return template.render(doc=document, overall=view.overall(document), renewed_at=view.renewed_at(document), **view.rows(document))
 
 
 def index(document: Mapping[str, Any]) -> str:
     """Returns an index (schema sicekat.index/1) as a self-contained HTML page."""
     problems, others = view.owed(document)
     template = _environment(document["language"], document["timezone"]).get_template("index.html.j2")
-    return template.render(doc=document, state=view.index_state(document), statuses=view.statuses(document), problems=problems, others=others)
+    return template.render(
+        doc=document, state=view.index_state(document), statuses=view.statuses(document), problems=problems, others=others,
+        repositories=view.repositories(document), findings=view.findings(document),
+    )  # fmt: skip
+
+
+def recovery_kit(document: Mapping[str, Any]) -> str:
+    """Returns a recovery kit (schema sicekat.recovery_kit/1) as a self-contained HTML page. It holds a secret."""
+    return _environment(document["language"], document["timezone"]).get_template("recovery_kit.html.j2").render(doc=document)
 
 
 @functools.cache
@@ -54,6 +62,13 @@ def _environment(language: str, timezone: str) -> jinja2.Environment:
     def translate(msgid: str, **values: Any) -> str:
         return translator.gettext(msgid).format_map(values)
 
+    def foreign_moment(text: str | None) -> str:
+        # A server that was taken over can give a snapshot a time that no calendar has.
+        try:
+            return formatter.moment(text)
+        except (ValueError, OverflowError):
+            return text
+
     def label(group: str, key: str | None) -> str:
         return catalogue.UNKNOWN if key is None else translator.label(group, key)
 
@@ -72,6 +87,7 @@ def _environment(language: str, timezone: str) -> jinja2.Environment:
         day=formatter.day,
         short_day=formatter.short_day,
         moment=formatter.moment,
+        foreign_moment=foreign_moment,
         milliseconds=formatter.milliseconds,
         seconds=formatter.seconds,
         period=formatter.period,

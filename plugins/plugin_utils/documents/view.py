@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
@@ -40,7 +40,14 @@ _EMPTY: Row = {
         "phases_ms": {},
     },
     "integrity": dict.fromkeys(("read_data", "packs_read", "errors")),
+    "copy": {"source_snapshot_id": None, "verified": {"canary": "none", **dict.fromkeys(("compared", "equal"))}},
+    "retention": {**dict.fromkeys(("listed", "kept")), "removed": [], "unconfirmed": [], "refusals": [], "groups": []},
 }
+
+# What is done to a repository and not on its server, in the order of the steps.
+_MAINTENANCE = ("copy", "integrity_check", "retention")
+
+_FINDINGS_SHOWN = 50
 
 # The owed states in the order of their weight; the first four are what somebody has to act on.
 OWED_PROBLEMS = ("missed", "late", "open", "failed")
@@ -51,24 +58,45 @@ _STATE_ORDER = ("red", "unknown", "green")
 def row(merged: Mapping[str, Any]) -> Row:
     """Returns a merged record with every field present, and "state": its outcome, or "open" where it has none."""
     filled = _filled(_EMPTY, merged)
-    filled["state"] = filled["outcome"] or "open"
+    filled.update(state=filled["outcome"] or "open", is_maintenance=filled["kind"] in _MAINTENANCE)
     return filled
 
 
 def uncovered(obligation: Mapping[str, Any]) -> Row:
-    """Returns an obligation {"server", "dataset", "kind"} that no record covers, as a row of state "not_covered"."""
-    return {**_filled(_EMPTY, obligation), "state": "not_covered"}
+    """Returns an obligation {"server", "dataset", "kind", "repository"} that no record covers, as a row of state "not_covered"."""
+    return {**row(obligation), "state": "not_covered"}
 
 
 def rows(checklist: Mapping[str, Any]) -> dict[str, list[Row]]:
-    """Returns a checklist's rows as "main", "integrity", and "detailed": those of both that need more words."""
+    """Returns a checklist's rows as "main", each with its "places", "maintenance", and "detailed": those of both that need more words."""
     every = [row(merged) for merged in checklist["rows"]] + [uncovered(given) for given in checklist["not_covered"]]
-    main = [one for one in every if one["kind"] != "integrity_check"]
-    integrity = [one for one in every if one["kind"] == "integrity_check"]
-    for group in (main, integrity):
+    main = [one for one in every if not one["is_maintenance"]]
+    maintenance = sorted((one for one in every if one["is_maintenance"]), key=lambda one: (one["server"], _MAINTENANCE.index(one["kind"])))
+    for group in (main, maintenance):
         for number, one in enumerate(group, start=1):
             one["number"] = number
-    return {"main": main, "integrity": integrity, "detailed": [one for one in main + integrity if _needs_words(one)]}
+    copies = [one for one in maintenance if one["kind"] == "copy"]
+    for one in main:
+        one["places"] = [place for source in (one, *_copies_of(one, copies)) for place in _places(source)]
+    return {"main": main, "maintenance": maintenance, "detailed": [one for one in main + maintenance if _needs_words(one)]}
+
+
+def _copies_of(backup: Row, copies: Iterable[Row]) -> list[Row]:
+    return [one for one in copies if (one["server"], one["dataset"]) == (backup["server"], backup["dataset"])]
+
+
+def _places(one: Row) -> list[Row]:
+    """Returns where a record's snapshot lies, each place with its state; a success that names no place is without evidence."""
+    found = [{**{key: place[key] for key in ("repository", "location", "snapshot_id")}, "state": one["state"]} for place in one["storage_locations"]]
+    nowhere = "not_covered" if one["state"] == "success" else one["state"]
+    return found or [{"repository": one["repository"], "location": None, "snapshot_id": None, "state": nowhere}]
+
+
+def renewed_at(checklist: Mapping[str, Any]) -> str | None:
+    """Returns when the last result was recorded that came after the run had ended, or None."""
+    ended = checklist["run"]["closed_at"]
+    late = [merged["recorded_at"] for merged in checklist["rows"] if ended and (merged.get("recorded_at") or "") > ended]
+    return max(late, default=None)
 
 
 def overall(checklist: Mapping[str, Any]) -> str:
@@ -81,7 +109,27 @@ def statuses(index: Mapping[str, Any]) -> list[Row]:
     """Returns the index's data sets, those that are not in order first, with their records filled."""
     given = sorted(index["status"], key=lambda one: (_STATE_ORDER.index(one["state"]), one["server"], one["dataset"]))
     records = ("last_success", "last_backup", "integrity", "restore_test")
-    return [{**one, **{key: row(one[key]) if one[key] else None for key in records}} for one in given]
+    return [{**one, **_with_rows(one, records), "copies": [{**made, **_with_rows(made, ("record",))} for made in one["copies"]]} for one in given]
+
+
+def repositories(index: Mapping[str, Any]) -> list[Row]:
+    """Returns the index's repositories with their records filled."""
+    return [{**one, **_with_rows(one, ("integrity", "retention"))} for one in index["repositories"]]
+
+
+def findings(index: Mapping[str, Any]) -> list[Row]:
+    """Returns for each repository with findings {"server", "repository", "shown", "hidden"}: the first of them, and how many more there are."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for one in index["findings"]:
+        groups.setdefault((one["server"], one["repository"]), []).append(one)
+    return [
+        {"server": server, "repository": repository, "shown": found[:_FINDINGS_SHOWN], "hidden": len(found[_FINDINGS_SHOWN:])}
+        for (server, repository), found in groups.items()
+    ]
+
+
+def _with_rows(one: Mapping[str, Any], keys: Iterable[str]) -> Row:
+    return {key: row(one[key]) if one[key] else None for key in keys}
 
 
 def owed(index: Mapping[str, Any]) -> tuple[list[Row], list[Row]]:
@@ -92,21 +140,22 @@ def owed(index: Mapping[str, Any]) -> tuple[list[Row], list[Row]]:
 
 
 def index_state(index: Mapping[str, Any]) -> str:
-    """Returns "green" only for an index that has data sets, all of them green, nothing owed and a sound ledger.
+    """Returns "green" only for an index that has data sets, all of them green, nothing owed and found, and a sound ledger.
 
-    "attention" means that all is well now, but that obligations of the last weeks were not met in time.
+    "attention" means that the data are safe now, but that obligations of the last weeks were not met in time, or that a
+    repository server has too little room, a wrong clock, or was never measured.
     """
     problems, _others = owed(index)
     states = {one["state"] for one in index["status"]}
-    if "red" in states or index["ledger"]["problems"]:
+    if "red" in states or index["ledger"]["problems"] or index["findings"]:
         return "red"
     if states != {"green"}:
         return "unknown"
-    return "attention" if problems else "green"
+    return "attention" if problems or any(one["state"] != "green" for one in index["storage"]) else "green"
 
 
 def _needs_words(one: Row) -> bool:
-    return one["state"] != "success" or any(one[field] for field in ("messages", "errors", "warnings"))
+    return one["state"] != "success" or any(one[field] for field in ("messages", "errors", "warnings", "collected_at"))
 
 
 def _filled(empty: Any, given: Any) -> Any:

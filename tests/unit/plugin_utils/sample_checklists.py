@@ -187,11 +187,63 @@ def integrity(server: str = "srv-arsip", **fields: Any) -> Document:
     }
 
 
+def copied(server: str = "srv-arsip", dataset: str = "dokumen", repository: str = "offsite", **fields: Any) -> Document:
+    """Returns the record of a copy that was read back with success."""
+    made = digest(f"copy {server} {dataset} {repository}")
+    place = {**closed()["storage_locations"][0], "repository": repository, "location": "Pusat data provinsi", "snapshot_id": made}
+    return {
+        **closed(server, dataset),
+        "kind": "copy",
+        "repository": repository,
+        "performed_on": "srv-cadangan",
+        **dict.fromkeys(("backup_type", "files", "directories", "newest_data_at", "parent_snapshot_id", "manifest")),
+        "snapshot_id": made,
+        "storage_locations": [place],
+        "copy": {"source_snapshot_id": digest(f"snapshot {server} {dataset}"), "verified": {"canary": "found", "compared": 3, "equal": 3}},
+        **fields,
+    }
+
+
+def uncopied(server: str, dataset: str, cause: str, repository: str = "offsite", **fields: Any) -> Document:
+    """Returns the record of a copy that came to nothing."""
+    nothing = {
+        "snapshot_id": None, "storage_locations": [], "outcome": "failed", "cause": cause,
+        "copy": {"source_snapshot_id": digest(f"snapshot {server} {dataset}"), "verified": {"canary": "none", "compared": 0, "equal": 0}},
+    }  # fmt: skip
+    return {**copied(server, dataset, repository), **nothing, "messages": [record.message(cause, detail="connection refused")], **fields}
+
+
+def retained(server: str = "srv-arsip", **fields: Any) -> Document:
+    """Returns the record of a retention that removed two snapshots of 16."""
+    removed = [{"snapshot_id": digest(f"old {number}"), "dataset": "dokumen", "time": f"2026-09-{number:02}T15:00:12.123456789Z"} for number in (1, 2)]
+    groups = [
+        {"dataset": "dokumen", "listed": 12, "kept": 10, "removed": 2, "refused": False},
+        {"dataset": "foto-kegiatan", "listed": 4, "kept": 4, "removed": 0, "refused": False},
+    ]
+    return {
+        **integrity(server),
+        "kind": "retention",
+        "performed_on": "srv-cadangan",
+        "integrity": None,
+        "retention": {"listed": 16, "kept": 14, "removed": removed, "unconfirmed": [], "refusals": [], "groups": groups},
+        **fields,
+    }
+
+
+def refused(server: str, **fields: Any) -> Document:
+    """Returns the record of a retention that removed nothing, because it found a reason not to."""
+    why = record.message("repository_damaged", detail="klem")
+    nothing = {"outcome": "failed", "cause": "retention_refused", "messages": [why], "error_count": 1}
+    groups = [{"dataset": "pengaduan", "listed": 9, "kept": 9, "removed": 0, "refused": True}]
+    done = {"listed": 9, "kept": 9, "removed": [], "unconfirmed": [], "refusals": [why], "groups": groups}
+    return {**retained(server), **nothing, "retention": done, **fields}
+
+
 def checklist(rows: list[Document], overall: str, not_covered: list[Document] | None = None, **fields: Any) -> Document:
     """Returns a daily checklist F-01 of these rows."""
     not_covered = not_covered or []
     counts = Counter(merged["outcome"] or "open" for merged in rows)
-    names = ("success", "partial", "failed", "aborted", "unreachable", "open")
+    names = (*record.OUTCOMES, "open")
     return {
         "schema": "sicekat.checklist/1",
         "form": {"code": "F-01", "number": "CB/2026-11/000022", "version": "1"},
@@ -246,7 +298,7 @@ def green_checklist(**fields: Any) -> Document:
 
 
 def partial_checklist(**fields: Any) -> Document:
-    """Returns a weekly checklist with a bit of everything that can go wrong, and integrity checks."""
+    """Returns a weekly checklist with a bit of everything that can go wrong, and with maintenance."""
     unread = closed(
         "srv-arsip", "dokumen", outcome="partial", cause="source_unreadable", exit_code=3, error_count=2,
         messages=[record.message("source_unreadable", count=2), record.message("lock_cleared", holder="PID 4123 di srv-arsip")],
@@ -263,17 +315,29 @@ def partial_checklist(**fields: Any) -> Document:
     )  # fmt: skip
     rows = [
         unread,
-        closed("srv-arsip", "foto-kegiatan", personal_data=False),
+        closed(
+            "srv-arsip", "foto-kegiatan", personal_data=False, collected_at="2026-11-23T01:10:00Z", recorded_at="2026-11-23T01:10:02Z",
+        ),
         failed("srv-pelaporan", "pengaduan", "repository_replaced", params={"repository": "/srv/repo", "found": "0" * 64, "expected": digest("r")}),
         failed("srv-web", "situs", "unreachable", outcome="unreachable", exit_code=None, started_at=None, finished_at=None, duration_ms=None, log=None),
         opened("srv-absensi", "presensi"),
-        integrity(),
+        failed("srv-kepegawaian", "simpeg", "deadline", outcome="missed", params=None, exit_code=None, started_at=None, duration_ms=None, log=None,
+               messages=[record.message("start_by_passed", moment="2026-11-22T19:00:00Z")]),
+        copied(),
+        uncopied("srv-arsip", "foto-kegiatan", "network"),
+        opened("srv-absensi", "presensi", kind="copy", repository="offsite"),
+        integrity(integrity={"read_data": "3/8", "packs_read": 150, "errors": 0}),
         integrity("srv-pelaporan", outcome="failed", cause="repository_damaged", integrity={"read_data": "full", "packs_read": 318, "errors": 1},
                   messages=[record.message("integrity_failed", count=1)], errors=["pack 5a1f: ciphertext verification failed"], error_count=1),
+        retained(),
+        refused("srv-pelaporan"),
     ]  # fmt: skip
     for merged in rows:
         merged.update(cycle="weekly", period="2026-W47", backup_type="full" if merged["kind"] == "backup" else None)
-    missing = [{"server": "srv-simpeg", "dataset": "kepegawaian", "kind": "backup"}]
+    missing = [
+        {"server": "srv-simpeg", "dataset": "kepegawaian", "kind": kind, "repository": repository}
+        for kind, repository in (("backup", "primary"), ("copy", "offsite"))
+    ]
     return checklist(rows, "failed", missing, **{"cycle": "weekly", "period": "2026-W47", **fields})
 
 
@@ -322,6 +386,9 @@ def index(**fields: Any) -> Document:
         "policy_digest": digest("policy"),
         "status": [],
         "owed": [],
+        "repositories": [],
+        "findings": [],
+        "storage": [],
         "checklists": [],
         "ledger": {"seq": 0, "hash": "0" * 64, "problems": []},
         "records": [],
@@ -342,6 +409,7 @@ def status(server: str, dataset: str, state: str, **fields: Any) -> Document:
         "reasons": [],
         "last_success": closed(server, dataset, form_number="CB/2026-11/000022") if known else None,
         "last_backup": closed(server, dataset, form_number="CB/2026-11/000022") if known else None,
+        "copies": [{"repository": "offsite", "record": copied(server, dataset) if known else None}],
         "integrity": integrity(server) if known else None,
         "restore_test": restored(server, dataset) if known else None,
         **fields,
@@ -356,6 +424,7 @@ def obligation(state: str, server: str = "srv-arsip", dataset: str = "dokumen", 
         "server": server,
         "dataset": dataset,
         "kind": "backup",
+        "repository": "primary",
         "state": state,
         "due_at": "2026-11-23T03:00:00Z",
         "record_id": None,
@@ -380,12 +449,51 @@ def listed(document: Mapping[str, Any]) -> Document:
     }
 
 
+def repository(server: str = "srv-arsip", name: str = "primary", read: int = 8, **fields: Any) -> Document:
+    """Returns what is known of a repository; with fewer than 8 parts read it is not known to be sound."""
+    return {
+        "server": server,
+        "repository": name,
+        "location": "Ruang server, NAS 1",
+        "listing": {"listed_at": "2026-11-22T15:10:00Z", "count": 16, "problem": None},
+        "integrity": integrity(server, repository=name),
+        "coverage": {"read": read, "of": 8, "since": "2026-10-04T15:00:00Z" if read else None},
+        "retention": retained(server, repository=name),
+        "retention_owed": True,
+        **fields,
+    }
+
+
+def finding(kind: str, **fields: Any) -> Document:
+    """Returns one finding in a repository."""
+    nothing = dict.fromkeys(("snapshot_id", "time", "hostname", "dataset", "form_number", "problem"))
+    place = {"server": "srv-pelaporan", "repository": "primary", "listed_at": "2026-11-22T15:10:00Z"}
+    return {**nothing, **place, "kind": kind, "tags": [], **fields}
+
+
+def room(state: str = "green", **fields: Any) -> Document:
+    """Returns the measurement of a repository server."""
+    return {
+        "host": "srv-cadangan",
+        "path": "/srv/backup",
+        "free_least_bytes": 10 * 2**30,
+        "free_bytes": 812_000_000_000,
+        "total_bytes": 4_000_000_000_000,
+        "clock_skew_s": 0,
+        "measured_at": "2026-11-22T15:00:05Z",
+        "state": state,
+        **fields,
+    }
+
+
 def green_index(**fields: Any) -> Document:
     """Returns an index in which everything is as it should be."""
     return index(
         **{
             "status": [status("srv-arsip", "dokumen", "green"), status("srv-web", "situs", "green")],
             "owed": [obligation("satisfied", record_id="r", form_number="CB/2026-11/000022", outcome="success"), obligation("not_due", period="2026-11-23")],
+            "repositories": [repository(), repository(name="offsite", retention=None, retention_owed=False, listing=None), repository("srv-web")],
+            "storage": [room()],
             "checklists": [listed(green_checklist())],
             "ledger": {"seq": 1284, "hash": digest("ledger"), "problems": []},
             "records": green_checklist()["rows"],
@@ -407,6 +515,34 @@ def red_index(**fields: Any) -> Document:
             "owed": [
                 obligation("satisfied", outcome="success", form_number="CB/2026-11/000022"),
                 *(obligation(state, "srv-pelaporan", "pengaduan") for state in ("failed", "open", "late", "missed")),
+            ],
+            "repositories": [
+                repository(),
+                repository("srv-pelaporan", read=3, retention=refused("srv-pelaporan")),
+                repository(
+                    "srv-absensi",
+                    "offsite",
+                    read=0,
+                    integrity=None,
+                    retention=None,
+                    listing={"listed_at": "2026-11-22T15:10:00Z", "count": 0, "problem": record.message("no_listing")},
+                ),
+            ],
+            "findings": [
+                finding(
+                    "unclaimed",
+                    snapshot_id=digest("planted"),
+                    time="2026-11-22T02:00:00.123456789+07:00",
+                    hostname="entah",
+                    tags=["sicekat", "dataset=pengaduan"],
+                ),
+                finding("vanished", snapshot_id=digest("gone"), time="2026-11-20T15:00:12Z", dataset="pengaduan", form_number="CB/2026-11/000020"),
+                finding("unlisted", server="srv-absensi", repository="offsite", problem=record.message("no_listing")),
+            ],
+            "storage": [
+                room(),
+                room("red", host="srv-arsip-2", free_bytes=2**30),
+                room("unknown", host="srv-baru", free_bytes=None, total_bytes=None, clock_skew_s=None, measured_at=None),
             ],
             "checklists": [listed(green_checklist()), listed(partial_checklist()), listed(restore_test_checklist())],
             "ledger": {"seq": 1284, "hash": digest("ledger"), "problems": [[17, record.message("ledger_entry_altered")]]},

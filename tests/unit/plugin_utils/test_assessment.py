@@ -15,7 +15,7 @@ from ansible_collections.sicekat.backup.plugins.module_utils import record
 from ansible_collections.sicekat.backup.plugins.plugin_utils import assessment, documentation
 from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger
 
-SERVER = {"datasets": [{"name": "dokumen", "category": "penting"}], "repositories": {"primary": {}}}
+SERVER = {"datasets": [{"name": "dokumen", "category": "penting"}], "repositories": {"primary": {}}, "integrity_read": "full"}
 DAY = {"start": "01:00", "end": "03:00", "grace_s": 3600}
 POLICY = {
     "timezone": "UTC",
@@ -25,20 +25,21 @@ POLICY = {
     "categories": {"penting": {"rto_s": None, "rpo_s": None}},
     "cycles": {"daily": DAY, "weekly": {**DAY, "day": "sunday"}, "monthly": {**DAY, "day": 1}, "restore_test": None},
     "servers": {"srv": SERVER},
+    "repository_servers": {},
 }
 NOON = datetime.datetime(2026, 11, 20, 12, tzinfo=datetime.UTC)
 
 
-PINS = {("srv", "primary"): "id-1", ("srv", "archive"): "id-2"}
+PINS = {("srv", "primary"): "id-1", ("srv", "archive"): "id-2", ("srv", "offsite"): "id-3"}
 
 
 def made(kind: str, outcome: str | None, day: int, cycle: str = "daily", period: str | None = None, late: bool = False, **fields: object) -> dict:
     at = f"2026-11-{day:02}T{'09' if late else '02'}:00:00Z"
     return {
         "record_id": f"{kind}-{cycle}-{day}", "kind": kind, "cycle": cycle, "period": period or f"2026-11-{day:02}", "server": "srv",
-        "dataset": "" if kind == "integrity_check" else "dokumen", "repository": "primary", "outcome": outcome, "opened_at": at, "started_at": at,
-        "finished_at": at, "scheduled_start": f"2026-11-{day:02}T01:00:00Z", "due_at": f"2026-11-{day:02}T04:00:00Z", "form_number": f"CB/{day}",
-        "repository_id": "id-1", **fields,
+        "dataset": "" if kind in ("integrity_check", "retention") else "dokumen", "repository": "primary", "outcome": outcome,
+        "opened_at": at, "started_at": at, "finished_at": at, "scheduled_start": f"2026-11-{day:02}T01:00:00Z",
+        "due_at": f"2026-11-{day:02}T04:00:00Z", "form_number": f"CB/{day}", "repository_id": "id-1", **fields,
     }  # fmt: skip
 
 
@@ -50,8 +51,15 @@ def check(outcome: str | None, day: int, read_data: str = "full", repository: st
     return made("integrity_check", outcome, day, "weekly", f"2026-W{day}", **fields)
 
 
-def status(*records: dict, since: str = "2026-11-20T00:30:00Z", policies: list | None = None, policy: dict | None = None, problems: tuple = ()) -> dict:
-    return assessment.index(policy or POLICY, policies or [(since, policy or POLICY)], records, NOON, PINS, problems)["status"][0]
+def indexed(
+    *records: dict, since: str = "2026-11-20T00:30:00Z", policies: list | None = None, policy: dict | None = None, problems: tuple = (),
+    listings: tuple = (), measurements: tuple = (),
+) -> dict:  # fmt: skip
+    return assessment.index(policy or POLICY, policies or [(since, policy or POLICY)], records, NOON, PINS, problems, listings, measurements)
+
+
+def status(*records: dict, **settings: object) -> dict:
+    return indexed(*records, **settings)["status"][0]
 
 
 def codes(found: dict) -> list[str]:
@@ -119,7 +127,7 @@ def test_a_success_in_another_repository_than_the_pinned_one_proves_nothing(plac
 
 def test_a_success_proves_nothing_for_a_repository_that_was_never_pinned():
     records = [{**one, "repository_id": None} for one in (*PROOFS, made("backup", "success", 20))]
-    assert assessment.index(POLICY, [("2026-11-20T00:30:00Z", POLICY)], records, NOON, {}, ())["status"][0]["state"] == "unknown"
+    assert assessment.index(POLICY, [("2026-11-20T00:30:00Z", POLICY)], records, NOON, {}, (), (), ())["status"][0]["state"] == "unknown"
 
 
 @pytest.mark.parametrize("outcome", [None, "failed", "aborted", "unreachable"])
@@ -136,8 +144,13 @@ def test_a_success_in_a_repository_that_was_replaced_clears_nothing():
 ARCHIVING = {**POLICY, "servers": {"srv": {**SERVER, "repositories": {"primary": {}, "archive": {}}}}}
 
 
+def copy(outcome: str | None, day: int, repository: str = "archive", late: bool = False, **fields: object) -> dict:
+    cycle, period = {"archive": ("monthly", "2026-11"), "offsite": ("weekly", f"2026-W{day}")}[repository]
+    return made("copy", outcome, day, cycle, period, late, **{"repository": repository, "repository_id": PINS["srv", repository], **fields})
+
+
 def test_each_repository_that_is_owed_a_check_needs_a_successful_one():
-    records = [*PROOFS, made("backup", "success", 20)]
+    records = [*PROOFS, made("backup", "success", 20), copy("success", 20)]
     found = status(*records, policy=ARCHIVING)
     assert found["state"] == "unknown"
     assert found["reasons"] == [{"code": "status_no_integrity_check", "params": {"repository": "archive"}}]
@@ -146,9 +159,135 @@ def test_each_repository_that_is_owed_a_check_needs_a_successful_one():
 
 def test_the_primary_repository_needs_a_check_even_if_no_cycle_owes_one_and_the_archive_only_if_one_does():
     daily_only = {**ARCHIVING, "cycles": {**POLICY["cycles"], "weekly": None, "monthly": None}}
-    records = [PROOFS[1], made("backup", "success", 20)]
+    records = [PROOFS[1], made("backup", "success", 20), copy("success", 20)]
     assert status(*records, check("success", 16, repository="archive"), policy=daily_only)["state"] == "unknown"
     assert status(*records, check("success", 16), policy=daily_only)["state"] == "green"
+
+
+FLEET = {**POLICY, "servers": {"srv": {**SERVER, "repositories": {"primary": {"server": "vault"}, "archive": {}, "offsite": {}}}}}
+LISTED = {"server": "srv", "repository": "primary", "listed_at": "2026-11-20T02:05:00Z", "count": 9, "problem": None, "unclaimed": [], "vanished": []}
+COPIED = [
+    *PROOFS, made("backup", "success", 20), copy("success", 20), copy("success", 20, "offsite"),
+    check("success", 16, repository="archive"), check("success", 16, repository="offsite"),
+]  # fmt: skip
+
+
+def fleet_status(*records: dict, listing: dict | None = None, **settings: object) -> dict:
+    return status(*records, **{"policy": FLEET, "listings": (listing or LISTED,), **settings})
+
+
+def test_all_proofs_of_three_places_make_green():
+    found = fleet_status(*COPIED)
+    assert found["state"] == "green"
+    assert [(one["repository"], one["record"]["outcome"]) for one in found["copies"]] == [("archive", "success"), ("offsite", "success")]
+
+
+@pytest.mark.parametrize("outcome", [None, *(outcome for outcome in record.OUTCOMES if outcome != "success")])
+@pytest.mark.parametrize("repository", ["archive", "offsite"])
+def test_the_newest_copy_to_each_repository_must_be_a_success(repository, outcome):
+    other = {"archive": "offsite", "offsite": "archive"}[repository]
+    bad = copy(outcome, 20, repository)
+    found = fleet_status(*COPIED, bad, copy("success", 20, other, late=True))
+    assert found["state"] == "red"
+    assert found["reasons"] == [{"code": "status_copy", "params": {"repository": repository, "outcome": outcome or "open"}}]
+    assert fleet_status(*COPIED, bad, copy("success", 20, repository, late=True))["state"] == "green"
+
+
+@pytest.mark.parametrize("repository", ["archive", "offsite"])
+def test_a_copy_that_is_configured_and_was_never_made_is_not_green(repository):
+    found = fleet_status(*(one for one in COPIED if (one["kind"], one["repository"]) != ("copy", repository)))
+    assert found["state"] == "unknown" and found["reasons"] == [{"code": "status_no_copy", "params": {"repository": repository}}]
+
+
+def test_a_copy_that_no_cycle_makes_is_not_green_either():
+    daily_only = {**FLEET, "cycles": {**POLICY["cycles"], "weekly": None, "monthly": None}}
+    assert codes(fleet_status(*PROOFS, made("backup", "success", 20), policy=daily_only)) == ["status_no_copy"] * 2
+
+
+def test_a_copy_in_a_repository_that_was_replaced_proves_nothing():
+    elsewhere = [{**one, "repository_id": "id-of-before"} if one["kind"] == "copy" else one for one in COPIED]
+    found = fleet_status(*elsewhere)
+    assert codes(found) == ["status_no_copy"] * 2 and [one["record"] for one in found["copies"]] == [None, None]
+
+
+@pytest.mark.parametrize("outcome", [None, *(outcome for outcome in record.OUTCOMES if outcome != "success")])
+def test_the_newest_retention_of_each_repository_must_be_a_success(outcome):
+    bad = made("retention", outcome, 19)
+    elsewhere = made("retention", "success", 20, repository="archive", repository_id="id-2")
+    found = fleet_status(*COPIED, bad, elsewhere)
+    assert found["state"] == "red"
+    assert found["reasons"] == [{"code": "status_retention", "params": {"repository": "primary", "outcome": outcome or "open"}}]
+    assert fleet_status(*COPIED, bad, made("retention", "success", 20))["state"] == "green"
+
+
+WITHOUT_OFFSITE = {**FLEET, "servers": {"srv": {**SERVER, "repositories": {"primary": {"server": "vault"}, "archive": {}}}}}
+
+
+def test_a_repository_that_left_the_policy_holds_nothing_against_a_data_set():
+    failed = [copy("failed", 18, "offsite"), made("retention", "failed", 18, repository="offsite")]
+    assert codes(fleet_status(*COPIED, *failed)) == ["status_copy", "status_retention"]
+    assert fleet_status(*COPIED, *failed, policy=WITHOUT_OFFSITE)["state"] == "green"
+
+
+def test_what_a_repository_was_owed_is_forgotten_once_it_left_the_policy():
+    done = [made(kind, "success", 15, "weekly", "2026-W46") for kind in ("backup", "integrity_check")]
+    for kept, is_missed in ((FLEET, True), (WITHOUT_OFFSITE, False)):
+        now = {**kept, "cycles": dict.fromkeys(POLICY["cycles"])}
+        found = fleet_status(*COPIED[:3], *done, policy=now, policies=[("2026-11-14T00:00:00Z", WEEKLY), ("2026-11-16T00:00:00Z", now)])
+        assert ("status_missed_kind" in codes(found)) == is_missed
+
+
+def test_what_a_repository_was_owed_long_ago_stays_in_sight_only_while_it_is_in_the_policy():
+    for kept, repositories in ((FLEET, {"primary", "offsite"}), (WITHOUT_OFFSITE, {"primary"})):
+        policies = [("2025-11-01T00:00:00Z", WEEKLY), ("2025-11-10T00:00:00Z", {**kept, "cycles": dict.fromkeys(POLICY["cycles"])})]
+        assert {one["repository"] for one in assessment.owed_list(policies, [], NOON)} == repositories
+
+
+UNCLAIMED = {"snapshot_id": "a" * 64, "time": "2026-11-19T01:00:00Z", "hostname": "entah", "tags": ["x"]}
+VANISHED = {"snapshot_id": "b" * 64, "record_id": "backup-daily-20"}
+PROBLEM = {"code": "no_listing", "params": {}}
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        ({"unclaimed": [UNCLAIMED]}, {"code": "status_unclaimed", "params": {"repository": "primary", "count": 1}}),
+        ({"vanished": [{**VANISHED, "record_id": "of long ago"}]}, {"code": "status_vanished", "params": {"repository": "primary", "count": 1}}),
+        ({"problem": PROBLEM}, {"code": "status_unlisted", "params": {"repository": "primary"}}),
+    ],
+)
+def test_what_a_listing_holds_against_a_server_makes_its_data_sets_red_and_no_others(told, reason):
+    found = fleet_status(*COPIED, listing={**LISTED, **told})
+    assert found["state"] == "red" and found["reasons"] == [reason]
+    assert fleet_status(*COPIED, listings=(LISTED, {**LISTED, "server": "other", **told}))["state"] == "green"
+
+
+def test_a_success_whose_snapshot_is_gone_proves_nothing_any_more():
+    found = fleet_status(*COPIED, listing={**LISTED, "vanished": [VANISHED]})
+    assert codes(found) == ["status_vanished", "status_no_backup"] and found["last_success"] is None
+    earlier = fleet_status(made("backup", "success", 19), *COPIED, listing={**LISTED, "vanished": [VANISHED]})
+    assert earlier["last_success"]["record_id"] == "backup-daily-19" and earlier["state"] == "red"
+
+
+def test_a_success_whose_snapshot_is_gone_clears_no_failure():
+    records = [made("backup", "failed", 19), *COPIED]
+    assert "status_backup" not in codes(fleet_status(*records))
+    assert "status_backup" in codes(fleet_status(*records, listing={**LISTED, "vanished": [VANISHED]}))
+
+
+def test_a_repository_server_that_was_never_asked_is_not_green():
+    found = fleet_status(*COPIED, listings=())
+    assert found["state"] == "unknown" and codes(found) == ["status_no_listing"]
+    assert codes(fleet_status(*COPIED, listings=({**LISTED, "repository": "archive"},))) == ["status_no_listing"]
+
+
+def test_the_findings_name_each_snapshot_and_what_is_known_of_it():
+    listing = {**LISTED, "unclaimed": [UNCLAIMED], "vanished": [VANISHED], "problem": PROBLEM}
+    unlisted, vanished, unclaimed = indexed(*COPIED, policy=FLEET, listings=(listing,))["findings"]
+    assert (unlisted["kind"], unlisted["problem"]) == ("unlisted", PROBLEM)
+    assert (vanished["kind"], vanished["snapshot_id"], vanished["dataset"], vanished["form_number"]) == ("vanished", "b" * 64, "dokumen", "CB/20")
+    assert unclaimed["kind"] == "unclaimed" and {key: unclaimed[key] for key in UNCLAIMED} == UNCLAIMED
+    assert {one["listed_at"] for one in (unlisted, vanished, unclaimed)} == {LISTED["listed_at"]}
 
 
 def test_an_unsound_ledger_makes_every_data_set_red():
@@ -217,6 +356,42 @@ def test_nothing_is_owed_before_the_policy_was_in_force():
 def test_a_missed_day_makes_red_until_a_later_day_succeeds():
     assert status(*PROOFS, made("backup", "success", 19), since="2026-11-19T00:00:00Z")["state"] == "red"
     assert status(*PROOFS, made("backup", "success", 20), since="2026-11-19T00:00:00Z")["state"] == "green"
+
+
+WEEKLY = {**FLEET, "cycles": {**dict.fromkeys(POLICY["cycles"]), "weekly": POLICY["cycles"]["weekly"]}}
+SINCE_SUNDAY = {"policy": WEEKLY, "since": "2026-11-15T00:00:00Z"}
+
+
+def test_a_cycle_that_was_missed_as_a_whole_is_one_reason():
+    found = fleet_status(PROOFS[1], **SINCE_SUNDAY)
+    assert [one for one in found["reasons"] if one["code"].startswith("status_missed")] == [
+        {"code": "status_missed", "params": {"cycle": "weekly", "period": "2026-W46"}}
+    ]
+
+
+def test_a_copy_that_was_missed_beside_a_backup_that_was_made_is_a_reason_of_its_own():
+    done = [made(kind, "success", 15, "weekly", "2026-W46") for kind in ("backup", "integrity_check")]
+    found = fleet_status(PROOFS[1], *done, **SINCE_SUNDAY)
+    missed = {"kind": "copy", "repository": "offsite", "cycle": "weekly", "period": "2026-W46"}
+    assert [one for one in found["reasons"] if one["code"].startswith("status_missed")] == [{"code": "status_missed_kind", "params": missed}]
+    late = copy("success", 20, "offsite", opened_at="2026-11-20T09:00:00Z")
+    assert "status_missed_kind" not in codes(fleet_status(PROOFS[1], *done, late, **SINCE_SUNDAY))
+    to_the_archive = {**late, "repository": "archive", "repository_id": "id-2"}
+    assert "status_missed_kind" in codes(fleet_status(PROOFS[1], *done, to_the_archive, **SINCE_SUNDAY))
+
+
+def test_what_one_repository_is_owed_is_not_satisfied_by_another():
+    monthly = {**FLEET, "cycles": {**dict.fromkeys(POLICY["cycles"]), "monthly": POLICY["cycles"]["monthly"]}}
+    checked = made("integrity_check", "success", 1, "monthly", "2026-11", repository="archive", repository_id="id-2")
+    found = assessment.owed_list([("2026-11-01T00:00:00Z", monthly)], [checked], NOON)
+    states = {one["repository"]: one["state"] for one in found if one["kind"] == "integrity_check"}
+    assert states == {"archive": "satisfied", "offsite": "missed"}
+
+
+def test_a_record_that_was_closed_as_missed_is_missed_and_told_once():
+    records = [*PROOFS, made("backup", "success", 19), made("backup", "missed", 20)]
+    assert owed(*records, since="2026-11-20T00:30:00Z")["daily", "2026-11-20", "backup"] == "missed"
+    assert status(*records)["reasons"] == [{"code": "status_backup", "params": {"cycle": "daily", "outcome": "missed"}}]
 
 
 MONTHLY_TEST = {**POLICY, "cycles": {**dict.fromkeys(POLICY["cycles"]), "restore_test": {**DAY, "day": 15}}}
@@ -289,10 +464,10 @@ def test_the_index_takes_pins_and_problems_from_the_ledger(ledger, tmp_path, mon
     monkeypatch.setattr(documentation.documents, "write_index", lambda _index, directory: {"html": directory})
     monkeypatch.setattr(ledger, "verify", lambda: ["a problem"])
     index, _path = documentation.Archive(ledger, tmp_path, complete=False).write_index(ARCHIVING, "digest", NOON)
-    assert given[-2:] == [{("srv", "primary"): "id-1"}, ["a problem"]] and index["ledger"]["problems"] == ["a problem"]
+    assert given[-4:-2] == [{("srv", "primary"): "id-1"}, ["a problem"]] and index["ledger"]["problems"] == ["a problem"]
 
 
-NONE = dict.fromkeys(("success", "partial", "failed", "aborted", "unreachable", "open", "not_covered"), 0)
+NONE = dict.fromkeys(("success", "partial", "failed", "aborted", "unreachable", "missed", "exempt", "open", "not_covered"), 0)
 
 
 @given(st.fixed_dictionaries(dict.fromkeys(NONE, st.integers(0, 3))), st.integers(0, 5))
@@ -313,9 +488,23 @@ DONE = {**made("backup", "success", 20), "verification": {"log_check": {"result"
 
 def test_a_server_that_was_left_out_keeps_the_checklist_from_being_a_success():
     found = checklist({"left_out": ["srv2"], "expected": 1}, [DONE])
-    assert found["overall"] == "incomplete" and found["not_covered"] == [{"server": "srv2", "dataset": "dokumen", "kind": "backup"}]
-    assert checklist({"left_out": ["srv2"], "expected": 1}, [DONE], [("srv2", "backup", "dokumen")])["overall"] == "success"
+    assert found["overall"] == "incomplete" and found["not_covered"] == [{"server": "srv2", "dataset": "dokumen", "kind": "backup", "repository": "primary"}]
+    assert checklist({"left_out": ["srv2"], "expected": 1}, [DONE], [("srv2", "backup", "dokumen", "primary")])["overall"] == "success"
 
 
 def test_fewer_records_than_the_run_owes_are_incomplete():
     assert checklist({"left_out": [], "expected": 2}, [DONE])["overall"] == "incomplete"
+
+
+def test_a_missed_record_is_counted_and_makes_a_checklist_a_failure():
+    found = checklist({"left_out": [], "expected": 2}, [DONE, {**DONE, "outcome": "missed"}])
+    assert (found["counts"]["missed"], found["counts"]["success"], found["overall"]) == (1, 1, "failed")
+
+
+def test_a_copy_that_was_left_out_is_satisfied_only_in_its_own_repository():
+    two = {**FLEET, "servers": {"srv2": FLEET["servers"]["srv"]}}
+    base = dict.fromkeys(("form_number", "period", "scheduled_start", "window_start", "window_end", "due_at"), "x")
+    run = {**base, "cycle": "weekly", "left_out": ["srv2"], "expected": 0}
+    covered = [("srv2", "backup", "dokumen", "primary"), ("srv2", "integrity_check", "", "primary"), ("srv2", "copy", "dokumen", "archive")]
+    found = assessment.checklist(run, [], [], two, covered, {"seq": 1, "hash": "0"})
+    assert found["not_covered"] == [{"server": "srv2", "dataset": "dokumen", "kind": "copy", "repository": "offsite"}]

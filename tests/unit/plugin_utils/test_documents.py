@@ -178,11 +178,96 @@ def test_a_restore_test_shows_what_was_compared() -> None:
         assert expected in text, expected
 
 
-def test_an_integrity_check_has_a_table_of_its_own() -> None:
-    text = page.checklist(samples.partial_checklist())
-    own = shown(text[text.index("Pemeriksaan keutuhan repositori") : text.index('class="signing"')])
-    assert "seluruhnya" in own
-    assert "✗ Gagal Repositori rusak" in own
+def maintenance(text: str) -> str:
+    return shown(text[text.index("Pemeliharaan repositori") : text.index('class="signing"')])
+
+
+def test_maintenance_has_a_table_of_its_own() -> None:
+    own = maintenance(page.checklist(samples.partial_checklist()))
+    short = {name: samples.digest(name)[:8] for name in ("snapshot srv-arsip dokumen", "copy srv-arsip dokumen offsite")}
+    for expected in (
+        f"Snapshot {short['snapshot srv-arsip dokumen']} disalin menjadi {short['copy srv-arsip dokumen offsite']}",
+        "Dibaca ulang dari salinan: 3 berkas dibandingkan, 3 sama; Berkas penanda: Ditemukan", "dikerjakan di srv-cadangan",
+        "Bagian 3 dari 8 dibaca ulang; 150 pack dibaca; 0 galat", "Seluruh data dibaca ulang; 318 pack dibaca; 1 galat", "✗ Gagal Repositori rusak",
+        "2 dihapus, 14 dipertahankan dari 16 snapshot", "0 dihapus, 9 dipertahankan dari 9 snapshot Ditolak: Repositori rusak: klem.",
+        "srv-simpeg Penyalinan Luar lokasi kepegawaian Tidak ada catatan untuk kewajiban ini",
+    ):  # fmt: skip
+        assert expected in own, expected
+
+
+def test_what_a_retention_removed_is_named_in_the_appendix() -> None:
+    text = shown(page.checklist(samples.partial_checklist()))
+    assert f"Dihapus: {samples.digest('old 1')} (dokumen, 1 September 2026 22.00 WIB)" in text
+    assert "foto-kegiatan: 0 dihapus, 4 dipertahankan dari 4 snapshot" in text
+    assert "pengaduan: 0 dihapus, 9 dipertahankan dari 9 snapshot (ditolak)" in text
+
+
+def test_what_came_to_nothing_claims_nothing() -> None:
+    nothing = {"outcome": "failed", "cause": "network", "snapshot_id": None}
+    broken = [
+        samples.copied(**nothing, storage_locations=[]), samples.integrity(**nothing, integrity={"read_data": "2/8", "packs_read": None, "errors": 0}),
+        samples.retained(**nothing, retention={"listed": 0, "kept": 0, "removed": [], "unconfirmed": [], "refusals": [], "groups": []}),
+    ]  # fmt: skip
+    own = maintenance(page.checklist(samples.checklist([samples.closed(), *broken], "failed")))
+    for expected in ("Tidak ada salinan yang terbukti.", "Tidak ada data yang dibaca ulang.", "Tidak ada snapshot yang didaftar, dan tidak ada yang dihapus."):
+        assert expected in own, expected
+    assert "Bagian 2 dari 8" not in own and "0 dihapus" not in own
+
+
+def test_a_removal_that_nobody_could_confirm_is_told() -> None:
+    done = samples.retained()["retention"]
+    unsure = samples.retained(outcome="failed", cause="network", retention={**done, "removed": [], "unconfirmed": done["removed"]})
+    own = maintenance(page.checklist(samples.checklist([samples.closed(), unsure], "failed")))
+    assert "Tidak diketahui apakah 2 snapshot telah dihapus." in own
+
+
+def test_each_backup_names_every_place_and_what_is_proved_of_it() -> None:
+    rows = view.rows(samples.partial_checklist())["main"]
+    places = {(one["server"], one["dataset"]): [(place["repository"], place["state"]) for place in one["places"]] for one in rows}
+    assert places == {
+        ("srv-arsip", "dokumen"): [("primary", "partial"), ("offsite", "success")],
+        ("srv-arsip", "foto-kegiatan"): [("primary", "success"), ("offsite", "failed")],
+        ("srv-pelaporan", "pengaduan"): [("primary", "failed")],
+        ("srv-web", "situs"): [("primary", "unreachable")],
+        ("srv-absensi", "presensi"): [("primary", "open"), ("offsite", "open")],
+        ("srv-kepegawaian", "simpeg"): [("primary", "missed")],
+        ("srv-simpeg", "kepegawaian"): [("primary", "not_covered"), ("offsite", "not_covered")],
+    }
+    text = shown(page.checklist(samples.partial_checklist()))
+    assert "✗ Luar lokasi : Gagal" in text
+    assert "? Tanpa bukti – – ? Utama : Tanpa bukti ? Luar lokasi : Tanpa bukti" in text
+    assert f"✓ Luar lokasi Pusat data provinsi {samples.digest('copy srv-arsip dokumen offsite')[:8]}" in text
+
+
+def test_a_success_that_names_no_place_is_without_evidence() -> None:
+    for nowhere in (samples.closed(storage_locations=[]), samples.copied(storage_locations=[])):
+        backup = nowhere if nowhere["kind"] == "backup" else samples.closed()
+        made = [nowhere] if nowhere["kind"] == "copy" else []
+        (row,) = view.rows(samples.checklist([backup, *made], "success"))["main"]
+        assert row["places"][-1]["state"] == "not_covered"
+        assert "? <b>" in page.checklist(samples.checklist([backup, *made], "success"))
+
+
+def test_a_copy_belongs_to_its_own_server_and_data_set() -> None:
+    made = [samples.copied("srv-arsip", "lain"), samples.copied("srv-lain", "dokumen")]
+    (row,) = view.rows(samples.checklist([samples.closed(), *made], "success"))["main"]
+    assert [place["repository"] for place in row["places"]] == ["primary"]
+
+
+def test_a_result_that_was_collected_later_says_when() -> None:
+    text = shown(page.checklist(samples.partial_checklist()))
+    assert "diambil kemudian, 23 November 2026 08.10 WIB" in text
+    assert "Form ini dibuat ulang" in text
+    assert "yang terakhir pada 23 November 2026 08.10 WIB" in text
+    assert "dibuat ulang" not in shown(page.checklist(samples.green_checklist()))
+    collected = samples.closed(collected_at="2026-11-23T01:10:00Z")
+    assert "server menyimpan hasilnya" in shown(page.checklist(samples.checklist([collected], "success")))
+
+
+def test_a_missed_record_is_counted_and_shown() -> None:
+    text = shown(page.checklist(samples.partial_checklist()))
+    assert "Terlewat 1" in text
+    assert "✗ Terlewat Terlambat untuk dimulai" in text
 
 
 def test_an_english_page_is_english_and_an_indonesian_one_indonesian() -> None:
@@ -207,7 +292,7 @@ def test_a_team_and_an_agency_that_are_not_set_leave_room_to_write() -> None:
     "unproved",
     [
         lambda: samples.checklist([samples.closed(), samples.opened("srv-b")], "success"),
-        lambda: samples.checklist([samples.closed()], "success", [{"server": "srv-b", "dataset": "d", "kind": "backup"}]),
+        lambda: samples.checklist([samples.closed()], "success", [{"server": "srv-b", "dataset": "d", "kind": "backup", "repository": "primary"}]),
         lambda: samples.checklist([samples.closed(), samples.closed(outcome="partial")], "success"),
         lambda: samples.checklist([samples.closed(outcome="of-the-future")], "success"),
         lambda: samples.checklist([], "success"),
@@ -239,7 +324,7 @@ def test_what_has_no_record_is_listed_as_without_evidence() -> None:
 def test_an_empty_index_does_not_look_green() -> None:
     text = page.index(samples.index())
     assert banner(text) == "? Belum terbukti"
-    assert shown(text).count("tidak ada data") == 5
+    assert shown(text).count("tidak ada data") == 6
     assert 'class="good"' not in text
     assert "✓" not in text
 
@@ -253,6 +338,9 @@ def test_an_empty_index_does_not_look_green() -> None:
         ({"status": []}, "unknown"),
         *(({"owed": [samples.obligation(state)]}, "attention") for state in view.OWED_PROBLEMS),
         ({"ledger": {"seq": 3, "hash": "0" * 64, "problems": [(2, record.message("ledger_entry_altered"))]}}, "red"),
+        ({"findings": [samples.finding("unclaimed")]}, "red"),
+        ({"storage": [samples.room(), samples.room("red")]}, "attention"),
+        ({"storage": [samples.room("unknown")]}, "attention"),
     ],
 )
 def test_the_index_is_green_only_when_everything_is(changes: dict, state: str) -> None:
@@ -265,6 +353,61 @@ def test_the_index_shows_trouble_first_and_hides_nothing() -> None:
     places = [text.index(f"{word} Harian") for word in ("✗ Terlewat", "! Terlambat", "? Belum ditutup, tanpa hasil", "✗ Gagal", "✓ Terpenuhi")]
     assert places == sorted(places)
     assert "Entri buku catatan 17: Entri tidak cocok dengan hash-nya." in text
+
+
+def section(text: str, title: str) -> str:
+    """Returns one section of a page as a reader sees it."""
+    return shown(text[text.index(f"<h2>{title}</h2>") :].split("<h2>")[1].join(("<h2>", "")))
+
+
+def test_the_index_shows_each_finding() -> None:
+    own = section(page.index(samples.red_index()), "Temuan")
+    for expected in (
+        f"✗ Snapshot tanpa catatan srv-pelaporan Utama {samples.digest('planted')} 22 November 2026 02.00 WIB entah sicekat, dataset=pengaduan",
+        f"✗ Snapshot hilang srv-pelaporan Utama {samples.digest('gone')} 20 November 2026 22.00 WIB – pengaduan CB/2026-11/000020",
+        "✗ Repositori tidak dapat ditanya srv-absensi Luar lokasi Server repositori tidak memberikan daftar isi repositori ini.",
+    ):
+        assert expected in own, expected
+
+
+def test_where_nothing_was_found_the_index_says_how_many_were_asked() -> None:
+    assert "Tidak ada pada 2 repositori yang telah ditanya isinya." in section(page.index(samples.green_index()), "Temuan")
+    unasked = samples.green_index(repositories=[samples.repository(listing=None)])
+    assert "Belum ada server repositori yang ditanya isinya." in section(page.index(unasked), "Temuan")
+
+
+def test_many_findings_tell_how_many_are_left_out() -> None:
+    many = [samples.finding("unclaimed", snapshot_id=f"{number:064}") for number in range(60)]
+    own = section(page.index(samples.red_index(findings=many)), "Temuan")
+    assert f"{49:064}" in own and f"{50:064}" not in own
+    assert "srv-pelaporan, Utama: dan 10 lainnya, lihat buku catatan (ledger)" in own
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00+07:00", "kapan saja"])
+def test_a_snapshot_of_an_impossible_time_stops_no_document(time: str) -> None:
+    planted = samples.finding("unclaimed", snapshot_id="a" * 64, time=time)
+    assert time in page.index(samples.red_index(findings=[planted]))
+
+
+def test_the_index_shows_how_much_of_each_repository_was_read_back() -> None:
+    own = section(page.index(samples.red_index()), "Repositori")
+    assert "8 dari 8 bagian sejak 4 Oktober 2026" in own
+    assert "3 dari 8 bagian" in own and "0 dari 8 bagian" in own
+    assert "✗ Repositori tidak dapat ditanya" in own
+
+
+def test_the_index_shows_the_room_on_each_repository_server() -> None:
+    own = section(page.index(samples.red_index()), "Ruang pada server repositori")
+    assert "✓ Baik srv-cadangan /srv/backup 756,2 GiB 10,0 GiB 3,6 TiB 0 detik 22 November 2026 22.00 WIB" in own
+    assert "✗ Bermasalah srv-arsip-2 /srv/backup 1,0 GiB" in own
+    assert "? Belum terbukti srv-baru /srv/backup – 10,0 GiB – – belum pernah" in own
+    assert "Ruang pada server repositori" not in page.index(samples.green_index(storage=[]))
+
+
+def test_the_index_shows_the_copies_of_each_data_set() -> None:
+    text = shown(page.index(samples.red_index()))
+    assert "✓ Luar lokasi : 22 November 2026 22.03 WIB" in text
+    assert "? Luar lokasi : belum pernah" in text
 
 
 def test_the_index_leads_to_every_document() -> None:
@@ -346,7 +489,7 @@ def read_csv(content: bytes) -> list[dict[str, str]]:
 
 def test_the_csv_has_every_field_of_every_record() -> None:
     rows = read_csv(table.csv_bytes(samples.partial_checklist()["rows"]))
-    assert len(rows) == 7
+    assert len(rows) == len(samples.partial_checklist()["rows"])
     assert set(rows[0]) == {"form_number", *record.OPENED_FIELDS, *record.CLOSED_FIELDS}
     assert rows[0]["data_size_bytes"] == "123456789"
     assert json.loads(rows[0]["files"])["total"] == 3120

@@ -12,7 +12,7 @@ setup: ## install what the playbooks need (Debian packages where root; Python pa
 demo: setup ## back up, restore and prove a small office's data on this machine; ends with the checklists
 	@scripts/demo.sh
 
-test: ## run every check: lint, unit and integration tests, package, ansible-test sanity
+test: ## run every check: lint, unit and integration tests, real hosts (as root), package, ansible-test sanity
 	@scripts/setup.sh test
 	@scripts/test.sh
 
@@ -29,4 +29,5 @@ bench: ## compare raw restic with the playbooks on the same data (10 minutes, 12
 	@.venv/bin/python tests/bench/bench.py $(BENCH)
 
 clean: ## remove what setup, demo and test made in this checkout, the demo's backups included
+	@[ ! -d .cache/testbed ] || scripts/testbed.sh destroy .cache/testbed/*
 	rm -rf .ansible .cache .hypothesis .pytest_cache .ruff_cache .venv tests/output var

@@ -12,7 +12,11 @@ level=${1:-run}
 packages=(acl fonts-dejavu-core fonts-liberation libharfbuzz-subset0 libpango-1.0-0 libpangoft2-1.0-0 restic)
 case $level in
     run) requirements=requirements.txt ;;
-    test) requirements=requirements-dev.txt ;;
+    test)
+        requirements=requirements-dev.txt
+        # to boot hosts, which only root can
+        ((EUID != 0)) || packages+=(iproute2 mmdebstrap nftables openssh-client systemd-container)
+        ;;
     *) die "unknown level '$level'; allowed: run, test" ;;
 esac
 

@@ -18,7 +18,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
-from ansible_collections.sicekat.backup.plugins.plugin_utils import runs
+from ansible_collections.sicekat.backup.plugins.plugin_utils import performers, runs
 from ansible_collections.sicekat.backup.plugins.plugin_utils.control import ControlAction, Speaker
 from ansible_collections.sicekat.backup.plugins.plugin_utils.documentation import Archive, not_green
 from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger
@@ -75,11 +75,12 @@ class ActionModule(ControlAction):
         return checklist, files, trouble
 
     def _findings(self, ledger: Ledger, run_id: str, policy: dict, say: Speaker) -> Iterator[str]:
-        """Yields what the repository servers told in this run that no record can hold."""
-        for server in policy["servers"]:
-            note = ledger.newest("repository_listed", server, "primary")
-            if note is None or note["run_id"] != run_id:
-                continue
+        """Yields what the repository servers told in this run that no record can hold, and that one told nothing."""
+        told = {note["server"]: note for note in ledger.notes("repository_listed", run_id=run_id)}
+        asked = {one["server"] for one in ledger.records(run_id=run_id, kind="backup") if performers.has_witness(policy, one["server"])}
+        for server in sorted(asked - set(told)):
+            yield say("listing_problem", server=server, detail=say("no_listing"))
+        for server, note in sorted(told.items()):
             if note["problem"]:
                 yield say("listing_problem", server=server, detail=say.message(note["problem"]))
             for kind in ("unclaimed", "vanished"):

@@ -13,7 +13,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.release import __version__ as ansible_version
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
-from ansible_collections.sicekat.backup.plugins.plugin_utils import inventory, obligations, performers, performing, processes, runs, turns
+from ansible_collections.sicekat.backup.plugins.plugin_utils import inventory, obligations, performers, performing, runs, turns
 from ansible_collections.sicekat.backup.plugins.plugin_utils.control import ControlAction, Speaker
 from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger
 from ansible_collections.sicekat.backup.plugins.plugin_utils.version import collection_version
@@ -65,9 +65,9 @@ class ActionModule(ControlAction):
             return {**common, "run_id": None, "policy": policy, "owing": [list(one) for one in owing], "run": run}
         with Ledger.open(runs.ledger_path(policy["state_dir"]), create=True) as ledger:
             swept = runs.sweep(ledger, moment)
-            left = runs.outstanding(ledger, in_play)
+            left = runs.outstanding(ledger, in_play, moment)
             waiting = {one["run_id"] for one in ledger.open_records()}
-            ended = [one["run_id"] for one in ledger.runs() if one["run_id"] in waiting and (one["closed"] or processes.is_dead(one["process"]))]
+            ended = [one["run_id"] for one in ledger.runs() if one["run_id"] in waiting and (one["closed"] or runs.is_over(one, moment))]
             stored = runs.open_run(ledger, policy, run, owing)
         performers_of["collect"] = sorted({job["host"] for job in left})
         # Claims of an earlier run can only be confirmed by a repository server that takes part.

@@ -16,9 +16,8 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.utils.display import Display
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
-from ansible_collections.sicekat.backup.plugins.module_utils.manifest import unpack
 from ansible_collections.sicekat.backup.plugins.module_utils.workspace import replace_file
-from ansible_collections.sicekat.backup.plugins.plugin_utils import assessment, confirming, inventory, performers, performing, runs, turns
+from ansible_collections.sicekat.backup.plugins.plugin_utils import answers, assessment, confirming, inventory, performers, performing, runs, turns
 from ansible_collections.sicekat.backup.plugins.plugin_utils.access import Access
 from ansible_collections.sicekat.backup.plugins.plugin_utils.control import ControlAction, Speaker, module_failure
 from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger
@@ -74,13 +73,38 @@ class ActionModule(ControlAction):
             job = f"{self._run['run_id']}-{hashlib.sha256(f'{self._host} {step} {number}'.encode()).hexdigest()[:12]}"
             try:
                 self._low_level_execute_command("true", sudoable=False)  # a server that is down from the beginning was given no job
+                arguments = self._planned(call) if call.module == "retention" else call.arguments
                 self._ledger.dispatch_job(self._run["run_id"], job, self._host, [one["record_id"] for one in call.opened])
-                outcome = self._call_until_reached(call.module, {**call.arguments, "job": job})
+                outcome = self._heard_out(self._call_until_reached(call.module, {**arguments, "job": job}), job)
             except AnsibleConnectionFailure as error:
                 return {**found, "unreachable": True, "msg": str(error)}
+            if outcome is None:
+                found.setdefault("problems", []).append(self._say("job_runs_on", server=self._host, run=self._run["run_id"]))
+                continue
             found["changed"] |= bool(outcome.get("changed"))
             self._settle(found, call.opened, outcome)
         return found
+
+    def _planned(self, call: performing.Call) -> dict:
+        """Returns the arguments of a removal that allow only what the ledger was told before: what is gone later was not stolen."""
+        check_mode, self._task.check_mode = self._task.check_mode, True
+        try:
+            plan = self._execute_module(module_name="sicekat.backup.retention", module_args=call.arguments, task_vars=self._task_vars)
+        finally:
+            self._task.check_mode = check_mode
+        allowed = [one["snapshot_id"] for one in plan.get("removals") or ()]
+        if allowed:
+            where = {key: call.opened[0][key] for key in ("server", "repository", "run_id")}
+            self._ledger.append("retention_planned", {**where, "snapshots": allowed})
+        return {**call.arguments, "allowed": allowed}
+
+    def _heard_out(self, outcome: dict, job: str) -> dict | None:
+        """Returns what a module said, or its job left where the module itself was ended; None while the job goes on."""
+        if any(key in outcome for key in ("records", "record", "lost")):
+            return outcome
+        arguments = {"jobs": [job], "server_dir": self._access.host_arguments(self._host)["server_dir"]}
+        answer = (self._asked("job_collect", arguments).get("jobs") or {}).get(job) or {"state": "unknown"}
+        return None if answer["state"] == "running" else answer["result"] if answer["state"] in ("done", "lost") else outcome
 
     def _in_turn(self, opened: Sequence[Mapping]) -> dict:
         """Backs up when the server's turn has come, if its repository server has room for it and a place becomes free in time."""
@@ -106,10 +130,10 @@ class ActionModule(ControlAction):
             return self._make_calls("backup", opened)
 
     def _too_little_room(self, keeper: str | None) -> dict | None:
-        """Returns what the repository server measured for this run, if it is less than its policy allows."""
+        """Returns what the repository server last measured, if it is less than its policy allows."""
         measured = self._ledger.newest("storage_measured", keeper) if keeper else None
-        if not measured or measured["run_id"] != self._run["run_id"] or measured["free_bytes"] is None:
-            return None
+        if not measured or measured["free_bytes"] is None:
+            return None  # a server that does not even tell this will not confirm anything either
         least = self._policy["repository_servers"][keeper]["free_least_bytes"]
         if measured["free_bytes"] >= least:
             return None
@@ -132,12 +156,12 @@ class ActionModule(ControlAction):
         jobs = [job for job in run["outstanding"] if job["host"] == self._host]
         arguments = {"jobs": [job["job"] for job in jobs], **self._access.host_arguments(self._host)}
         arguments.pop("restic")
-        answers = self._asked("job_collect", arguments)
-        if "problem" in answers:
-            return {"unreachable": answers["unreachable"], "problems": [self._say.message(answers["problem"])]}
+        told = self._asked("job_collect", arguments)
+        if "problem" in told:
+            return {"unreachable": told["unreachable"], "problems": [self._say.message(told["problem"])]}
         found: dict[str, Any] = {"records": [], "claims": [], "problems": [], "changed": False}
         for job in jobs:
-            answer = answers["jobs"][job["job"]]
+            answer = told["jobs"][job["job"]]
             opened = [one for record_id in job["record_ids"] if (one := self._ledger.record(record_id)) and one["outcome"] is None]
             if answer["state"] == "running":
                 found["problems"].append(self._say("job_runs_on", server=self._host, run=job["run_id"]))
@@ -159,7 +183,13 @@ class ActionModule(ControlAction):
         asked = sorted(one for one in servers if performers.maintenance_host(self._policy, one, "primary") == self._host)
         if not asked:
             return {"skipped": True}
-        repositories = [{"server": one, **self._access.endpoint(one, "primary", self._host)} for one in asked]
+        repositories = [
+            {
+                "server": server, **self._access.endpoint(server, "primary", self._host),
+                "measure": [claims[one["record_id"]]["snapshot_id"] for one in mine if one["server"] == server and _has_snapshot(claims.get(one["record_id"]))],
+            }
+            for server in asked
+        ]  # fmt: skip
         arguments = {"repositories": repositories, "path": self._policy["repository_servers"][self._host]["path"], **self._access.host_arguments(self._host)}
         outcome = self._asked("repository_listing", arguments)
         if "problem" in outcome:
@@ -218,26 +248,38 @@ class ActionModule(ControlAction):
     def _settle(self, found: dict, opened: Sequence[Mapping], outcome: Mapping, **extra: str) -> None:
         """Sorts the closed records of a module call into `found`: what its repository server has to confirm first is a claim.
 
-        What the module left out is closed as an internal failure.
+        Only the records that were asked for are looked at, whatever else the host says.
         """
-        given = {one["record_id"]: one for one in outcome.get("records") or ()}
-        if "record" in outcome:
-            given = {opened[0]["record_id"]: outcome["record"]} if opened else {}
-        for record_id, manifest in (outcome.get("manifests") or {}).items():
-            path = runs.manifest_path(self._policy["state_dir"], record_id)
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            replace_file(str(path), json.dumps(unpack(manifest), sort_keys=True))
-        if outcome.get("lost"):
-            crashed = runs.abandoned("", "aborted", "interrupted", code="job_lost")
-            if outcome.get("announced"):  # only retention announces: these snapshots may be gone
-                crashed["retention"] = {"removed": [], "unconfirmed": outcome["announced"], "refusals": [], "groups": []}
-        else:
-            crashed = runs.abandoned("", "failed", "internal", detail=module_failure(outcome, self._access.hidden))
+        moment, hidden = record.utc_now(), self._access.hidden
+        given = {one.get("record_id"): one for one in _list(outcome.get("records")) if isinstance(one, dict) and isinstance(one.get("record_id"), str)}
+        if "record" in outcome and opened:
+            given = {opened[0]["record_id"]: outcome["record"]}
         for one in opened:
-            closed = {**performing.close(one, given.get(one["record_id"], crashed)), **extra}
+            if one["record_id"] in given:
+                closed = {**performing.close(one, given[one["record_id"]], moment, hidden), **extra}
+                self._keep_manifest(closed, outcome.get("manifests"))
+            elif outcome.get("lost"):
+                closed = runs.abandoned(one["record_id"], "aborted", "interrupted", code="job_lost")
+            else:
+                closed = runs.abandoned(one["record_id"], "failed", "internal", detail=module_failure(outcome, hidden))
             policy = self._policies[self._ledger.run(one["run_id"])["policy_digest"]]
-            claimed = one["kind"] == "backup" and closed.get("snapshot_id") and performers.has_witness(policy, one["server"])
+            good = closed["outcome"] in ("success", "partial")
+            claimed = one["kind"] == "backup" and (good or closed.get("snapshot_id")) and performers.has_witness(policy, one["server"])
             found["claims" if claimed else "records"].append(closed)
+
+    def _keep_manifest(self, closed: dict, packed: Any) -> None:
+        """Keeps the manifest of a backup on the control node; a backup whose manifest is not the one that its record names is not proved."""
+        if not closed.get("manifest"):
+            return
+        try:
+            path = runs.manifest_path(self._policy["state_dir"], closed["record_id"])
+            content = answers.manifest((packed or {}).get(closed["record_id"]), closed["manifest"]["sha256"])
+        except (ValueError, AttributeError):
+            message = record.message("no_evidence_manifest")
+            closed.update(outcome="failed", cause="no_evidence", messages=[*closed["messages"], message], error_count=max(1, closed["error_count"]))
+            return
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        replace_file(str(path), json.dumps(content, sort_keys=True))
 
     def _told(self, found: dict) -> dict:
         """Adds to what a step found whether all of it is green, and a line for each thing that is not."""
@@ -286,3 +328,12 @@ class ActionModule(ControlAction):
             if ledger:
                 ledger.close()
         return {"changed": changed, "problems": problems, "green": not problems, "msg": " ".join(problems)}
+
+
+def _has_snapshot(claim: Mapping | None) -> bool:
+    return bool(claim and claim.get("snapshot_id"))
+
+
+def _list(value: Any) -> list:
+    """Returns a list as it is, and anything else as an empty one."""
+    return value if isinstance(value, list) else []

@@ -20,12 +20,13 @@ requirements:
   - Enabled by its full name in C(callbacks_enabled) of C(ansible.cfg) or in the environment variable E(ANSIBLE_CALLBACKS_ENABLED).
 """
 
+import functools
 from typing import Any
 
 from ansible.plugins.callback import CallbackBase
 
 from ansible_collections.sicekat.backup.plugins.plugin_utils import pdf, runs
-from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger
+from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger, LedgerError
 
 _OPEN = "sicekat.backup.run_open"
 _PERFORM = "sicekat.backup.run_perform"
@@ -64,13 +65,19 @@ class CallbackModule(CallbackBase):
             self._abandon(result, "unreachable", "unreachable")
 
     def _write(self, found: Any) -> None:
-        if self._ledger is not None:
-            for claimed in found.get("claims") or ():
-                self._ledger.claim_record(claimed)
-            for closed in found.get("records") or ():
-                self._ledger.close_record(closed)
-            for kind, note in found.get("notes") or ():
-                self._ledger.append(kind, note)
+        if self._ledger is None:
+            return
+        entries = [functools.partial(self._ledger.append, kind, note) for kind, note in found.get("notes") or ()]
+        entries += [functools.partial(self._ledger.claim_record, claimed) for claimed in found.get("claims") or ()]
+        entries += [functools.partial(self._ledger.close_record, closed) for closed in found.get("records") or ()]
+        refusals = []
+        for write in entries:
+            try:
+                runs.unless_written(write)
+            except LedgerError as error:  # one entry that is refused must not cost the others
+                refusals.append(error)
+        if refusals:
+            raise refusals[0]
 
     def _abandon(self, result: Any, outcome: str, cause: str, **params: Any) -> None:
         """Closes what a host had to do in this step, but for what it may still be doing: the next run collects that."""

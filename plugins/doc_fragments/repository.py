@@ -62,6 +62,9 @@ repository_id:
     - Identity of the repository (64 hex digits) as it was pinned at deployment.
     - A repository with another identity is refused.
   type: str
+key_hint:
+  description: Id of the key (64 hex digits) that O(password) opens. It is tried before all others.
+  type: str
 repository_name:
   description: Name of the repository in the policy.
   type: str
@@ -138,6 +141,21 @@ remove:
   default: []
 """
 
+_KNOWN_KEYS = r"""
+known_keys:
+  description: Ids of all keys (64 hex digits) that the repository is to have. Without it they are not compared.
+  type: list
+  elements: str
+"""
+
+_MEASURE = """
+measure:
+  description: Full ids of snapshots whose sizes are measured, if the repository lists them.
+  type: list
+  elements: str
+  default: []
+"""
+
 _REQUIREMENTS = r"""
 requirements:
   - restic >= 0.14
@@ -157,6 +175,8 @@ class ModuleDocFragment:
     CHUNKER = _options(_suboptions("chunker_access:\n  description: What opens the way to O(chunker_repository).\n  type: dict\n  default: {}\n", _ACCESS))
 
     REPOSITORIES = _options(_suboptions(_SEVERAL, _ENDPOINT + _SERVER))
+
+    LISTED = _options(_suboptions(_SEVERAL, _ENDPOINT + _SERVER + _KNOWN_KEYS + _MEASURE))
 
     KEYS = _options(_suboptions(_SEVERAL, _ENDPOINT + _SERVER + _PASSWORDS))
 

@@ -33,6 +33,7 @@ ENDPOINT = {
     "repository": {"type": "str", "required": True},
     "password": {"type": "str", "required": True, "no_log": True},
     "repository_id": {"type": "str"},
+    "key_hint": {"type": "str", "no_log": False},
     "repository_name": {"type": "str", "default": "primary"},
     "location": {"type": "str", "default": ""},
     "access": {"type": "dict", "default": {}, "options": ACCESS},
@@ -79,6 +80,7 @@ def endpoint_of(endpoint, params, cache=False):
         run_as=endpoint["run_as"],
         upload_limit=params["upload_limit"],
         max_runtime=params["max_runtime"],
+        key_hint=endpoint["key_hint"],
     )
     return Repository(restic, endpoint["repository_id"], endpoint["repository_name"], endpoint["location"])
 

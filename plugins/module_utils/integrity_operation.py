@@ -48,12 +48,8 @@ def check_integrity(repository, read_data):
     try:
         repository.require_identity()
         closed["engine"] = {"name": "restic", "version": repository.restic.version_text()}
-        output, packs, verdict = repository.restic.check(read_data)
-        while verdict == "empty" and len(integrity["empty"]) < _parts(read_data):
-            integrity["empty"].append(read_data)
-            read_data = _next(read_data)
-            output, packs, verdict = repository.restic.check(read_data)
-        sound = verdict == "sound"
+        read_data, integrity["empty"] = _with_packs(repository.restic, read_data)
+        output, packs, sound = repository.restic.check(read_data)
         lines = [line for line in output.stdout + output.stderr if line.strip() and not line.strip().startswith(_CALM)]
         integrity.update(read_data=read_data, packs_read=packs, errors=0 if sound else max(1, len(lines)))
         closed.update(exit_code=output.exit_code, log=output.log())
@@ -79,11 +75,12 @@ def check_integrity(repository, read_data):
     return closed
 
 
-def _parts(read_data):
-    return int(read_data.split("/")[1])
-
-
-def _next(read_data):
-    """Returns the group after "n/t"; after the last one comes the first."""
-    number, parts = (int(text) for text in read_data.split("/"))
-    return "%d/%d" % (number % parts + 1, parts)
+def _with_packs(restic, read_data):
+    """Returns (the group to read, the groups that have no pack): "n/t", or the next one that has some; "full" stays."""
+    if read_data == "full":
+        return read_data, []
+    first, groups = (int(text) for text in read_data.split("/"))
+    filled = restic.groups_with_packs(groups)
+    order = [(first - 1 + step) % groups + 1 for step in range(groups)]
+    empty = ["%d/%d" % (group, groups) for group in range(1, groups + 1) if group not in filled]
+    return "%d/%d" % (next((group for group in order if group in filled), first), groups), empty

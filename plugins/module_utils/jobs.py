@@ -44,23 +44,8 @@ def finish(module, workspace, work):
     try:
         result = run_detached(module.params["job"], workspace, work, module.no_log_values)
     except JobLost:
-        result = {"changed": True, "lost": True, "announced": announced(workspace, module.params["job"])}
+        result = {"changed": True, "lost": True}
     module.exit_json(**result)
-
-
-def announce(workspace, job, what):
-    """Leaves word of what a job is about to do (JSON-able) that could not be told if it died while it does it."""
-    if job is not None:
-        replace_file(workspace.path("jobs", job + ".announced"), json.dumps(what))
-
-
-def announced(workspace, job):
-    """Returns what a job announced, or None."""
-    try:
-        with open(workspace.path("jobs", job + ".announced"), encoding="utf-8") as file:
-            return json.load(file)
-    except FileNotFoundError:
-        return None
 
 
 def run_detached(job, workspace, work, secrets=()):
@@ -99,7 +84,7 @@ def run_detached(job, workspace, work, secrets=()):
 def collect(job, workspace):
     """Returns {"state": "done" | "running" | "lost" | "unknown", "result": dict or None} of a job; changes nothing.
 
-    The result of a lost job is {"lost": True, "announced": what it announced, or None}.
+    The result of a lost job is {"lost": True}.
     """
     lock, stored = _paths(workspace, job)
     # In this order: a worker writes its result before it lets go of its lock.
@@ -108,7 +93,7 @@ def collect(job, workspace):
         with open(stored, encoding="utf-8") as file:
             answer = json.load(file)
     except FileNotFoundError:
-        return {"state": state, "result": {"lost": True, "announced": announced(workspace, job)} if state == "lost" else None}
+        return {"state": state, "result": {"lost": True} if state == "lost" else None}
     if "crash" in answer:
         return {"state": "done", "result": {"failed": True, "msg": answer["crash"]}}
     return {"state": "done", "result": answer["result"]}

@@ -142,6 +142,9 @@ def describe(path, chooser):
     }  # fmt: skip
 
 
+_UNPACKED_MOST = 512 * 2**20  # bytes
+
+
 def digest(manifest):
     """Returns the SHA-256 of a manifest in canonical form, as hex; the record of the backup holds it."""
     return hashlib.sha256(_canonical(manifest)).hexdigest()
@@ -153,11 +156,15 @@ def pack(manifest):
 
 
 def unpack(text):
-    """Returns the manifest of a text that `pack` made; raises ValueError for any other text."""
+    """Returns the manifest of a text that `pack` made; raises ValueError for any other text, and for one that grows beyond all measure."""
+    inflater = zlib.decompressobj()
     try:
-        return json.loads(zlib.decompress(base64.b64decode(text)).decode("ascii"))
+        content = inflater.decompress(base64.b64decode(text), _UNPACKED_MOST)
     except zlib.error as error:
         raise ValueError(str(error)) from None
+    if not inflater.eof:
+        raise ValueError("not a whole manifest")
+    return json.loads(content.decode("ascii"))
 
 
 def unpack_or_none(text):

@@ -83,6 +83,14 @@ MESSAGES = {
     "killed": "restic was ended by signal {signal} before it was finished. The data of this run do not count. Run the cycle again.",
     "timeout": "restic was stopped after {seconds} seconds without an end. The data of this run do not count.",
     "snapshot_not_listed": "The repository does not list snapshot {snapshot} that the backup reported. The backup does not count.",
+    "snapshot_differs": (
+        "The repository lists snapshot {snapshot} with another server, data set or time than its backup has: {listed}. The backup does not count. "
+        "Compare the server's clock with ours; if it is right, somebody else wrote the snapshot: examine the server."
+    ),
+    "snapshot_smaller": (
+        "The repository server counts {found} item(s) in snapshot {snapshot}, fewer than the {claimed} file(s) that the server reported. "
+        "The backup does not count. Examine the server, and make a new backup."
+    ),
     "snapshot_missing": "Snapshot {snapshot} is not in the repository. Nothing was restored.",
     "no_snapshot": "There is no successful backup of this data set to restore. Run a backup cycle first.",
     "kind_changed": "Data set {dataset} is now of kind {found}, but was backed up as {expected}. Make a new backup, then test that one.",
@@ -113,6 +121,10 @@ MESSAGES = {
     "storage_low": (
         "Repository server {server} has {free} MiB free at {path}, less than the {least} MiB that must stay free (free_least). Nothing was "
         "backed up. Free or add space and run again."
+    ),
+    "answer_unusable": (
+        "The answer of the host is not of the form that our modules give ({detail}), so nothing of it was believed. Examine the host: its programs may "
+        "have been changed."
     ),
     "host_silent": "{server} gave no answer: {detail}. Nothing is known of it. Check the connection to it.",
     "no_listing": "The repository server gave no listing of this repository.",

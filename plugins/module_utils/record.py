@@ -77,7 +77,7 @@ OPENED_FIELDS = (
 CLOSED_FIELDS = (
     "record_id", "outcome", "cause", "messages",
     "started_at", "finished_at", "duration_ms", "inside_window", "outside_window_s",
-    "files", "directories", "data_size_bytes", "data_added_bytes", "newest_data_at",
+    "files", "directories", "data_size_bytes", "data_added_bytes", "measured", "newest_data_at",
     "snapshot_id", "parent_snapshot_id", "repository_id", "engine", "encrypted",
     "exit_code", "error_count", "warning_count", "errors", "warnings", "log",
     "storage_locations", "verification", "manifest", "canary_sha256", "database",

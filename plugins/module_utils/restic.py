@@ -47,9 +47,11 @@ LOCK_STALE_S = 30 * 60
 # How long we wait for a living holder of a lock; restic 0.14 cannot wait by itself.
 LOCK_WAIT_S = 300
 _LOCK_RETRY_S = 10
+# For a repository whose owner is another user than we, because a key file that a stranger planted may ask for any amount.
+MEMORY_LIMIT_BYTES = 2 << 30
 
+_ID = re.compile(r"[0-9a-f]{64}")
 _PACKS = re.compile(r"100\.00%\s+(\d+) / (\d+) packs")
-_GROUP = re.compile(r"read group #\d+ of (\d+) data packs \(out of total (\d+) packs")
 _ERROR_LINES = 20000
 _EXCERPT_LINES = 40
 
@@ -85,11 +87,12 @@ class Restic:
 
     repository: location as in transport.Transport. password: str. cache_dir: path or None for no cache. access: dict as in
     arguments.ACCESS. run_as: OS user under which restic runs, and whose home then holds the cache. upload_limit: KiB/s.
-    max_runtime: seconds for all working calls together, counted from the first one.
+    max_runtime: seconds for all working calls together, counted from the first one. key_hint: id of the key that the password opens;
+    it is tried first, so that key files that others planted are not even read.
     Every method raises ResticError with its cause.
     """
 
-    def __init__(self, binary, repository, password, cache_dir=None, access=None, run_as=None, upload_limit=None, max_runtime=None):
+    def __init__(self, binary, repository, password, cache_dir=None, access=None, run_as=None, upload_limit=None, max_runtime=None, key_hint=None):
         self.binary = binary
         self.repository = repository
         self.shown_repository = redact(repository, [password])
@@ -99,13 +102,16 @@ class Restic:
         self._access = access or {}
         self._upload_limit = upload_limit
         self._max_runtime = max_runtime or WORK_LIMIT_S
+        self._key_hint = key_hint
         self._deadline = None
         self._version = None
         self._transport = None
 
     def with_password(self, password):
-        """Returns the same repository, opened with another password."""
+        """Returns the same repository, opened with another password, whose key is not known."""
         fresh = copy.copy(self)
+        if password != self._password:
+            fresh._key_hint = None
         fresh._password = password
         return fresh
 
@@ -182,6 +188,13 @@ class Restic:
         listed = _parsed(output) or []
         return [one for one in listed if not ids or any(one["id"].startswith(prefix) for prefix in ids)]
 
+    def size(self, snapshot_id):
+        """Returns {"files", "bytes"} of a snapshot (full id): all its items, directories and links too, and its files' bytes, hard links once."""
+        found = _parsed(self._checked(["stats", "--json", "--no-lock", "--mode", "restore-size", snapshot_id], limit=self._work_limit()))
+        if found.get("snapshots_count") != 1:  # restic ends with 0 without any
+            raise ResticError("snapshot_missing", record.message("snapshot_missing", snapshot=snapshot_id[:16]))
+        return {"files": found.get("total_file_count", 0), "bytes": found.get("total_size", 0)}
+
     def nodes(self, snapshot_id):
         """Returns (snapshot dict, list of node dicts) as the repository lists them."""
         nodes = []
@@ -203,9 +216,8 @@ class Restic:
     def check(self, read_data):
         """Checks the repository and reads its data back.
 
-        read_data: "full" or "n/t" (the n-th of t groups). Returns (Output, packs read as int or None, verdict as text): "sound"
-        needs exit code 0, restic's own words that it read and found no errors, and at least one pack; "empty" is a group
-        that restic says has none of the repository's packs; anything else is "unsound".
+        read_data: "full" or "n/t" (the n-th of t groups). Returns (Output, packs read as int or None, ok as bool); ok
+        needs exit code 0, restic's own words that it read and found no errors, and at least one pack.
         """
         option = "--read-data" if read_data == "full" else "--read-data-subset=" + read_data
         output = self._with_lock_rule(["check", option], limit=self._work_limit(), allowed=range(256))
@@ -214,11 +226,13 @@ class Restic:
         found = [match for match in (_PACKS.search(line) for line in output.stdout) if match]
         packs = int(found[-1].group(1)) if found else None
         said = any(line.startswith(("read all data", "read group")) for line in output.stdout)
-        unharmed = output.exit_code == 0 and any("no errors were found" in line for line in output.stdout)
-        groups = [match for match in map(_GROUP.match, output.stdout) if match]
-        if unharmed and groups and (groups[-1].group(1), packs) == ("0", None) and groups[-1].group(2) != "0":
-            return output, 0, "empty"
-        return output, packs, "sound" if unharmed and said and packs else "unsound"
+        sound = any("no errors were found" in line for line in output.stdout)
+        return output, packs, bool(output.exit_code == 0 and said and sound and packs)
+
+    def groups_with_packs(self, groups):
+        """Returns which of t groups (numbers from 1) of `check --read-data-subset=n/t` have a pack: the first byte of its id decides."""
+        names = (line.strip() for line in self._checked(["list", "packs", "--no-lock"], limit=LOOK_LIMIT_S).stdout)
+        return {int(name[:2], 16) % groups + 1 for name in names if re.match(r"^[0-9a-f]{64}$", name)}
 
     def copy(self, snapshot_ids, source):
         """Copies snapshots from another repository (a Restic) into this one. Both are spoken to as this one's user, if it names none as the source's."""
@@ -260,9 +274,17 @@ class Restic:
         """Returns the keys as the repository lists them (dicts with id, userName, hostName, created, current)."""
         return _parsed(self._checked(["key", "list", "--json", "--no-lock"], limit=LOOK_LIMIT_S))
 
+    def key_ids(self):
+        """Returns the full ids of all keys; `keys()` of restic 0.14 has 8 digits of them."""
+        return [line for line in self._checked(["list", "keys", "--no-lock"], limit=LOOK_LIMIT_S).stdout if _ID.fullmatch(line)]
+
     def current_key(self):
-        """Returns the id of the key that the repository was opened with."""
-        return next(one["id"] for one in self.keys() if one["current"])
+        """Returns the full id of the key that the repository was opened with."""
+        begin = next(one["id"] for one in self.keys() if one["current"])
+        found = [one for one in self.key_ids() if one.startswith(begin)]
+        if len(found) != 1:  # somebody made a key whose id begins as ours
+            raise ResticError("other", record.message("other", exit_code=0, detail="%d keys begin with %s" % (len(found), begin)))
+        return found[0]
 
     def add_key(self, new_password):
         """Adds a password that opens the repository, and proves that it does."""
@@ -275,7 +297,7 @@ class Restic:
     def remove_key(self, key_id):
         """Removes a key by its id; restic refuses to remove the one that it was opened with."""
         output = self._with_lock_rule(["key", "remove", key_id], limit=LOOK_LIMIT_S, allowed=range(256))
-        if any(one["id"] == key_id for one in self.keys()):
+        if any(one.startswith(key_id) for one in self.key_ids()):
             raise self._removal_error(output)
 
     def clear_stale_locks(self):
@@ -285,7 +307,7 @@ class Restic:
         """
         stale = []
         for name in self._checked(["list", "locks", "--no-lock"], limit=LOOK_LIMIT_S).stdout:
-            if not re.match(r"^[0-9a-f]{64}$", name.strip()):
+            if not _ID.fullmatch(name.strip()):
                 continue
             try:
                 lock = _parsed(self._checked(["cat", "lock", name.strip(), "--no-lock"], limit=LOOK_LIMIT_S))
@@ -356,10 +378,12 @@ class Restic:
         means = Means(*sides)
         pipes["repository"], pipes["password"] = sides[0].restic_location.encode("utf-8", "surrogateescape"), self._password.encode()
         options = ["--repository-file", "{repository}", "--password-file", "{password}"]
+        options += ["--key-hint", self._key_hint] if self._key_hint else []
         secrets = [self._password, *secrets, *(secret for side in sides for secret in side.secrets)]
         if other is not None:
             pipes["from_repository"], pipes["from_password"] = sides[1].restic_location.encode("utf-8", "surrogateescape"), other._password.encode()
             options += ["--from-repository-file", "{from_repository}", "--from-password-file", "{from_password}"]
+            options += ["--from-key-hint", other._key_hint] if other._key_hint else []
             secrets.append(other._password)
         cache_dir = self._cache_dir
         if user and cache_dir:  # ours is closed to that user
@@ -377,7 +401,7 @@ class Restic:
                 environment["AWS_SHARED_CREDENTIALS_FILE"] = handed.file("keys", _CREDENTIALS % means.keys)
             words = [self.binary] + [handed.path(word) for word in options + list(arguments)]
             process = subprocess.Popen(
-                _as_user(user) + words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                _as_user(user) + _bounded(user) + words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                 pass_fds=handed.descriptors(), env=environment, cwd="/",
             )  # fmt: skip
         except OSError:
@@ -460,6 +484,11 @@ def _as_user(user):
     if user is None:
         return []
     return ["setpriv", "--reuid=%d" % user.pw_uid, "--regid=%d" % user.pw_gid, "--init-groups", "--no-new-privs", "--"]
+
+
+def _bounded(user):
+    """Returns the command that bounds the memory of another one that runs as a user (util-linux): its data, for Go reserves far more addresses."""
+    return ["prlimit", "--data=%d" % MEMORY_LIMIT_BYTES, "--"] if user else []
 
 
 def _parsed(output):

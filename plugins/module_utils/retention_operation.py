@@ -20,7 +20,7 @@ from ansible_collections.sicekat.backup.plugins.module_utils.restic_errors impor
 
 _CLOCK_S = 300
 # How far the time of a snapshot may lie outside of its record: servers' clocks are not exact.
-_SLACK = datetime.timedelta(seconds=600)
+SLACK = datetime.timedelta(seconds=600)
 _USUAL_OF = 5
 # Up to this many at once are removed without further question.
 _MANY = 10
@@ -39,12 +39,13 @@ class Plan:
         self.groups = groups
 
 
-def plan(groups, snapshots, host, now, clock, propose):
+def plan(groups, snapshots, host, now, clock, propose, allowed=None):
     """Returns the Plan for the snapshots that a repository lists. Pure, but for what propose does.
 
     groups: dicts of dataset, keep (last, daily, weekly, monthly, yearly to int; none positive keeps all), least (int) and known
-    (dicts of snapshot_id or None, record_id, outcome, not_before, not_after, files, bytes). now, clock: what the control node's and
-    this host's clock said at the same moment. propose(group): ids that restic would remove.
+    (dicts of snapshot_id or None, record_id, outcome, not_before, not_after, files, bytes), and originals (dicts of snapshot_id,
+    record_id, not_before, not_after) where they are copies. now, clock: what the control node's and this host's clock said at the
+    same moment. propose(group): ids that restic would remove. allowed: ids outside of which nothing goes, None for no limit.
     """
     own = [one for one in snapshots if one["hostname"] == host]
     everywhere = _repository_refusals(groups, own, now, clock)
@@ -57,6 +58,7 @@ def plan(groups, snapshots, host, now, clock, propose):
             if not refused:
                 going = _going(group, listed, set(propose(group)))
                 refused = _too_many(group, listed, going)
+                going = [one for one in going if allowed is None or one["id"] in allowed]
         if refused:
             going = []
         refusals += refused
@@ -70,10 +72,10 @@ def plan(groups, snapshots, host, now, clock, propose):
     return Plan(removals, refusals, rows)
 
 
-def thin_out(repository, groups, host, now, announce):
+def thin_out(repository, groups, host, now, allowed):
     """Removes from a Repository what its plan allows; now: the control node's clock, RFC 3339. Returns the closed record.
 
-    announce(removals) is called before anything is removed.
+    allowed: as in `plan`.
     """
     clock = record.utc_now()
     closed = {
@@ -85,14 +87,13 @@ def thin_out(repository, groups, host, now, announce):
         repository.require_identity()
         closed["engine"] = {"name": "restic", "version": repository.restic.version_text()}
         before = repository.restic.snapshots()
-        planned = plan(groups, before, host, record.from_text(now), clock, _proposer(repository.restic, host))
+        planned = plan(groups, before, host, record.from_text(now), clock, _proposer(repository.restic, host), allowed)
         listed = sum(one["hostname"] == host for one in before)
         done.update(listed=listed, kept=listed, refusals=planned.refusals, groups=planned.groups)
         if planned.refusals:
             closed.update(outcome="failed", cause="retention_refused")
             closed["messages"] += planned.refusals
         if planned.removals:
-            announce(planned.removals)
             _remove(repository.restic, planned, before, closed, done)
     except ResticError as error:
         _fail(closed, error)
@@ -102,12 +103,12 @@ def thin_out(repository, groups, host, now, announce):
     return closed
 
 
-def rehearse(repository, groups, host, now):
+def rehearse(repository, groups, host, now, allowed):
     """Check mode: returns (messages of what would keep snapshots from being removed, what would be removed)."""
     clock = record.utc_now()
     try:
         repository.require_identity()
-        planned = plan(groups, repository.restic.snapshots(), host, record.from_text(now), clock, _proposer(repository.restic, host))
+        planned = plan(groups, repository.restic.snapshots(), host, record.from_text(now), clock, _proposer(repository.restic, host), allowed)
     except ResticError as error:
         return [error.message], []
     return planned.refusals, planned.removals
@@ -158,9 +159,13 @@ def _repository_refusals(groups, own, now, clock):
     if off_s > _CLOCK_S:
         refusals.append(record.message("retention_clock", seconds=off_s))
     known = {(group["dataset"], one["snapshot_id"]): one for group in groups for one in group["known"]}
+    originals = {(group["dataset"], one["snapshot_id"]): one for group in groups for one in group.get("originals") or ()}
     unclaimed, misdated = [], []
     for one in own:
         claim = known.get((_dataset(one), one["id"]))
+        if claim is None and one.get("original"):
+            # A job may be lost after restic stored a copy: it makes one of each backup.
+            claim = originals.pop((_dataset(one), one["original"]), None)
         shown = {"snapshot": one["id"][:16], "time": str(one["time"])[:40]}
         if claim is None:
             unclaimed.append(record.message("retention_unclaimed", **shown))
@@ -178,7 +183,7 @@ def _is_dated(snapshot, claim, now):
     moment = _time(snapshot)
     if moment is None:
         return False
-    return record.from_text(claim["not_before"]) - _SLACK <= moment <= min(record.from_text(claim["not_after"]), now) + _SLACK
+    return record.from_text(claim["not_before"]) - SLACK <= moment <= min(record.from_text(claim["not_after"]), now) + SLACK
 
 
 def _group_refusals(group, listed):
@@ -198,18 +203,45 @@ def _group_refusals(group, listed):
 
 
 def _going(group, listed, proposed):
-    """Returns the snapshots that may go: what restic proposes without what the proved backups need."""
+    """Returns the snapshots that may go: what restic proposes without what the proved backups need.
+
+    restic counts every snapshot, so one that proves nothing could take the place of a proved one. Therefore a proved one goes only
+    if the rules let it go among the proved ones alone, too.
+    """
     proved = {one["snapshot_id"] for one in group["known"] if one["outcome"] == "success"}
     by_age = sorted(listed, key=_time)
-    successes = [one["id"] for one in by_age if one["id"] in proved]
-    stays = set(successes[-max(group["least"], 1) :])
-    newest = None
-    for one in by_age:
-        if one["id"] in proved:
-            newest = one["id"]
-        elif one["id"] not in proposed and newest:
-            stays.add(newest)  # restic kept one that proves nothing, perhaps instead of the success before it
+    successes = [one for one in by_age if one["id"] in proved]
+    stays = {one["id"] for one in successes[-max(group["least"], 1) :]} | _kept(successes, group["keep"])
     return [one for one in by_age if one["id"] in proposed - stays]
+
+
+def _kept(by_age, keep):
+    """Returns the ids that the rules keep, as restic counts (its ApplyPolicy): by the days that stand in the snapshots' own times.
+
+    The oldest stays while a rule has some left to keep, as from restic 0.17 on.
+    """
+    kept = set()
+    for rule, bucket in _BUCKETS.items():
+        left, last = keep.get(rule) or 0, None
+        for one in reversed(by_age):
+            found = bucket(one)
+            if left > 0 and (found != last or one is by_age[0]):
+                kept.add(one["id"])
+                left, last = left - 1, found
+    return kept
+
+
+def _day(snapshot):
+    return datetime.date(*map(int, snapshot["time"][:10].split("-")))
+
+
+_BUCKETS = {
+    "last": lambda one: one["id"],
+    "daily": _day,
+    "weekly": lambda one: tuple(_day(one).isocalendar())[:2],
+    "monthly": lambda one: one["time"][:7],
+    "yearly": lambda one: one["time"][:4],
+}
 
 
 def _too_many(group, listed, going):

@@ -45,7 +45,7 @@ RETURN = r"""
 jobs:
   description:
     - For each job its C(state), which is V(running), V(done), V(lost) or V(unknown), and its C(result), or null where there is none.
-    - V(lost) means that the worker died before it left a result; C(result) then has C(announced), what it was about to do.
+    - V(lost) means that the worker died before it left a result, so what it did is not known.
     - V(unknown) means that it was never begun.
   returned: always
   type: dict

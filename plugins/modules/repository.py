@@ -25,6 +25,9 @@ options:
   chunker_password:
     description: Password of O(chunker_repository).
     type: str
+  chunker_key_hint:
+    description: Id of the key that O(chunker_password) opens.
+    type: str
 attributes:
   check_mode:
     support: full
@@ -51,6 +54,10 @@ EXAMPLES = r"""
 RETURN = r"""
 repository_id:
   description: Identity of the repository; empty in check mode where it does not exist yet.
+  returned: success
+  type: str
+key_id:
+  description: Id of the key that the password opened (64 hex digits); empty in check mode where there is no repository yet.
   returned: success
   type: str
 created:
@@ -93,14 +100,17 @@ def ensure(params, check_mode):
         restic.require_identity(repository.pinned_id)
     removed = restic.clear_stale_locks() if params["unlock"] and identity and not check_mode else []
     engine = {"name": "restic", "version": restic.version_text()}
-    return {"changed": created or made or bool(removed), "repository_id": identity, "created": created, "engine": engine, "locks_removed": removed}
+    return {
+        "changed": created or made or bool(removed), "repository_id": identity, "key_id": restic.current_key() if identity else "",
+        "created": created, "engine": engine, "locks_removed": removed,
+    }  # fmt: skip
 
 
 def _chunker(params):
     """Returns the Restic whose chunker parameters are to be shared, or None."""
     if not params["chunker_repository"]:
         return None
-    given = {key: params["chunker_" + key] for key in ("repository", "password", "access")}
+    given = {key: params["chunker_" + key] for key in ("repository", "password", "access", "key_hint")}
     return endpoint_of(dict(params, **given), params).restic
 
 
@@ -112,6 +122,7 @@ def main():
             unlock={"type": "bool", "default": False},
             chunker_repository={"type": "str"},
             chunker_password={"type": "str", "no_log": True},
+            chunker_key_hint={"type": "str", "no_log": False},
             chunker_access={"type": "dict", "default": {}, "options": ACCESS},
         ),
         required_together=[("chunker_repository", "chunker_password")],

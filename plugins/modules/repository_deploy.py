@@ -9,17 +9,22 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: repository_deploy
-short_description: Create the repositories of a server and pin their identity
+short_description: Create a repository of a server and pin its identity
 version_added: 0.1.0
 description:
   - Creates what is missing with M(sicekat.backup.repository), with a password that is derived on the control node, and pins
     the identity in the ledger. A repository that was pinned and is missing or another is refused, unless
     C(backup_replace_repository) names it.
-  - Runs on the control node; it is a part of the playbooks of this collection and not meant to be used alone.
+  - The task runs at the server for its primary repository, and by delegation at the host that maintains that one for every other.
+  - Part of the playbooks of this collection and not meant to be used alone.
 options:
   policy:
     description: The policy as M(sicekat.backup.policy_validate) returns it.
     type: dict
+    required: true
+  repository:
+    description: Name of the repository.
+    type: str
     required: true
 attributes:
   check_mode:
@@ -35,14 +40,15 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Create the repositories of a server and pin their identity
+- name: Create the primary repository of a server and pin its identity
   sicekat.backup.repository_deploy:
     policy: "{{ validated.policy }}"
+    repository: primary
 """
 
 RETURN = r"""
-repositories:
-  description: Identity of each repository.
+repository_id:
+  description: Identity of the repository; empty in check mode where it does not exist yet.
   returned: success
-  type: dict
+  type: str
 """

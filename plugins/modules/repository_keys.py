@@ -65,6 +65,14 @@ results:
     removed:
       description: How many keys were removed; in check mode, how many passwords would no longer open it.
       type: int
+    key_ids:
+      description: Id of the key that each of the wanted passwords opens, in their order; in check mode null for one that opens none.
+      type: list
+      elements: str
+    keys:
+      description: Ids of all keys that it has in the end; null if that was not looked at.
+      type: list
+      elements: str
     problem:
       description: What is wrong, as a message with C(code) and C(params); null if all is as wanted.
       type: dict
@@ -101,18 +109,19 @@ def settle(endpoint, params, check_mode):
     """Gives one repository its keys and returns its entry."""
     repository = endpoint_of(endpoint, params)
     restic = repository.restic
-    count = {"opened": 0, "added": 0, "removed": 0}
+    count = {"opened": 0, "added": 0, "removed": 0, "key_ids": [], "keys": None}
 
     def work():
         repository.require_identity()
         for password in endpoint["passwords"]:
-            if opens(restic, password):
-                count["opened"] += 1
-                continue
-            if not check_mode:
+            if not opens(restic, password):
+                count["added"] += 1
+                if check_mode:
+                    count["key_ids"].append(None)
+                    continue
                 restic.add_key(password)
-                count["opened"] += 1
-            count["added"] += 1
+            count["opened"] += 1
+            count["key_ids"].append(restic.with_password(password).current_key())
         for password in endpoint["remove"]:
             # More than one key may have the same password.
             while opens(restic, password):
@@ -121,6 +130,7 @@ def settle(endpoint, params, check_mode):
                 count["removed"] += 1
                 if check_mode:
                     break
+        count["keys"] = restic.key_ids()
 
     _nothing, cause, problem = guarded(work)
     named = {"server": endpoint["server"], "repository_name": repository.name, "repository_id": repository.pinned_id}

@@ -30,7 +30,7 @@ author:
 extends_documentation_fragment:
   - sicekat.backup.attributes
   - sicekat.backup.repository.engine
-  - sicekat.backup.repository.repositories
+  - sicekat.backup.repository.listed
 """
 
 EXAMPLES = r"""
@@ -66,6 +66,15 @@ listings:
       description: Snapshots as the repository lists them, with C(id), C(time), C(hostname), C(tags), C(paths), C(original) and C(parent).
       type: list
       elements: dict
+    sizes:
+      description:
+        - For each snapshot of its C(measure) that is listed, C(files) (all its items, directories and links too) and C(bytes) (what a restore
+          would write, hard links once); null for one that could not be measured.
+      type: dict
+    strange_keys:
+      description: Ids of keys that the repository has besides those of its C(known_keys); null if it was not listed or they were not given.
+      type: list
+      elements: str
     problem:
       description: Why it could not be listed, as a message with C(code) and C(params); null if it was listed.
       type: dict
@@ -97,6 +106,10 @@ from ansible_collections.sicekat.backup.plugins.module_utils.messages import eng
 from ansible_collections.sicekat.backup.plugins.module_utils.restic_errors import guarded
 from ansible_collections.sicekat.backup.plugins.module_utils.workspace import os_failure
 
+MORE = {
+    "known_keys": {"type": "list", "elements": "str", "no_log": False},
+    "measure": {"type": "list", "elements": "str", "default": []},
+}
 FIELDS = ("id", "time", "hostname", "tags", "paths", "original", "parent")
 
 
@@ -106,18 +119,24 @@ def listing_of(endpoint, params):
 
     def ask():
         repository.require_identity()
-        return [{field: one.get(field) for field in FIELDS} for one in repository.restic.snapshots()]
+        snapshots = [{field: one.get(field) for field in FIELDS} for one in repository.restic.snapshots()]
+        # A server names what it claims, so only what the repository lists by that name goes to restic.
+        sizes = {one["id"]: guarded(lambda name=one["id"]: repository.restic.size(name))[0] for one in snapshots if one["id"] in endpoint["measure"]}
+        known = endpoint["known_keys"]
+        return snapshots, sizes, None if known is None else sorted(set(repository.restic.key_ids()) - set(known))
 
-    snapshots, cause, problem = guarded(ask)
+    found, cause, problem = guarded(ask)
+    snapshots, sizes, strange = found or ([], {}, None)
     return {
         "server": endpoint["server"], "repository_name": repository.name, "repository_id": repository.pinned_id,
-        "snapshots": snapshots or [], "cause": cause, "problem": problem,
+        "snapshots": snapshots, "sizes": sizes, "strange_keys": strange, "cause": cause, "problem": problem,
     }  # fmt: skip
 
 
 def main():
     """Runs the module."""
-    module = AnsibleModule(argument_spec=dict(ENGINE, path={"type": "path"}, repositories=repositories()), supports_check_mode=True)
+    spec = dict(ENGINE, path={"type": "path"}, repositories=repositories(**MORE))
+    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
     params = module.params
     free = total = None
     if params["path"]:

@@ -16,7 +16,8 @@ description:
     not that of its record or lies in the future, an unknown data set, or a clock that is wrong."
   - "Nothing is removed of a data set while its newest backup is no success, is gone, or holds less than half of what is usual; and not more than half
     of its snapshots at once if these are more than ten."
-  - The newest O(groups[].least) successful backups stay whatever the rules say.
+  - The newest O(groups[].least) successful backups stay whatever the rules say. A successful one goes only if the rules let it go also when they count
+    the successful ones alone.
 options:
   groups:
     description: Every data set that the repository holds snapshots of.
@@ -59,6 +60,17 @@ options:
         type: list
         elements: dict
         required: true
+      originals:
+        description:
+          - In a repository of copies, every backup of the data set that a copy may be of, as dicts of C(snapshot_id), C(record_id), C(not_before) and
+            C(not_after). One copy of each is accounted for even if no record has it; it proves nothing.
+        type: list
+        elements: dict
+        default: []
+  allowed:
+    description: Snapshots outside of which nothing is removed this time. Without it, all that may go is removed.
+    type: list
+    elements: str
   host:
     description: Name under which the snapshots were stored.
     type: str
@@ -120,17 +132,12 @@ lost:
   description: V(true) if the job was begun but ended without a result; there is no record then.
   returned: if the job is lost
   type: bool
-announced:
-  description: What the lost job was about to remove, as in RV(removals); null if it did not come so far.
-  returned: if the job is lost
-  type: list
-  elements: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.sicekat.backup.plugins.module_utils.arguments import REPOSITORY, repository_of
-from ansible_collections.sicekat.backup.plugins.module_utils.jobs import announce, finish
+from ansible_collections.sicekat.backup.plugins.module_utils.jobs import finish
 from ansible_collections.sicekat.backup.plugins.module_utils.retention_operation import rehearse, thin_out
 
 GROUP = {
@@ -138,6 +145,7 @@ GROUP = {
     "keep": {"type": "dict", "default": {}, "options": {name: {"type": "int"} for name in ("last", "daily", "weekly", "monthly", "yearly")}},
     "least": {"type": "int", "default": 3},
     "known": {"type": "list", "elements": "dict", "required": True},
+    "originals": {"type": "list", "elements": "dict", "default": []},
 }
 
 
@@ -147,6 +155,7 @@ def main():
         argument_spec=dict(
             REPOSITORY,
             groups={"type": "list", "elements": "dict", "required": True, "options": GROUP},
+            allowed={"type": "list", "elements": "str"},
             host={"type": "str", "required": True},
             now={"type": "str", "required": True},
         ),
@@ -155,13 +164,13 @@ def main():
     params = module.params
     # Without a cache: what is removed, and what is left, is decided by what lies in the repository.
     repository, workspace = repository_of(params, cache=False)
-    asked = (repository, params["groups"], params["host"], params["now"])
+    asked = (repository, params["groups"], params["host"], params["now"], params["allowed"])
     if module.check_mode:
         problems, removals = rehearse(*asked)
         module.exit_json(changed=bool(removals), problems=problems, removals=removals)
 
     def work():
-        closed = thin_out(*asked, announce=lambda removals: announce(workspace, params["job"], removals))
+        closed = thin_out(*asked)
         return {"changed": bool(closed["retention"]["removed"]), "record": closed}
 
     finish(module, workspace, work)

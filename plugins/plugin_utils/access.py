@@ -63,8 +63,38 @@ class Access:
         self.hidden += [password, *(str(access[key]) for key in ("password", "access_key", "secret_key") if access.get(key))]
         return {
             "repository": location, "password": password, "repository_id": pinned["repository_id"] if pinned else None,
+            "key_hint": self.key_hint(server, repository),
             "repository_name": repository, "location": settings["location"] or keeper or "", "access": access, "run_as": run_as,
         }  # fmt: skip
+
+    def key_hint(self, server: str, repository: str) -> str | None:
+        """Returns the id of the key that the server's password opens, as it was noted last; None if none was."""
+        pinned = self._ledger.newest("repository_pinned", server, repository) if self._ledger else None
+        if not pinned:
+            return None
+        rotated = self._ledger.newest("credentials_rotated", server)
+        # A repository that was replaced after a rotation has keys of its own.
+        noted = rotated["key_ids"].get(repository) if rotated and rotated.get("key_ids") and rotated["at"] >= pinned["at"] else None
+        return noted or pinned.get("key_id")
+
+    def escrow_password(self, server: str, repository: str) -> str:
+        """Returns the password of the sealed envelope for a repository; a host in foreign hands must not get that of other servers' repositories."""
+        own = server if maintenance_host(self.policy, server, repository) == server else ""
+        password = secrets.escrow_password(str(self._variables_of(server)["backup_master_secret"]), own)
+        self.hidden.append(password)
+        return password
+
+    def known_keys(self, server: str, repository: str) -> list[str] | None:
+        """Returns the ids of all keys that a repository is to have, for module repository_listing; None where not all were noted."""
+        current = self.key_hint(server, repository)
+        pinned, proved = (self._ledger.newest(kind, server, repository) if self._ledger else None for kind in ("repository_pinned", "escrow_proved"))
+        known = [current]
+        if proved and proved["repository_id"] == pinned["repository_id"]:
+            known.append(proved.get("key_id"))
+        rotated = self._ledger.newest("credentials_rotated", server) if self._ledger else None
+        if rotated and not rotated["finished"]:
+            known.append(rotated.get("old_key_ids", {}).get(repository))
+        return known if all(known) else None
 
     def _through(self, server: str, repository: str, settings: Mapping, at_host: str, version: int) -> tuple[str, dict[str, Any]]:
         keeper = settings.get("server")

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
+from ansible_collections.sicekat.backup.plugins.module_utils.retention_operation import SLACK
 from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger
 
 _UNCLAIMED_SHOWN = 100
@@ -19,16 +20,47 @@ _UNCLAIMED_SHOWN = 100
 def confirmed(opened: Mapping, claim: Mapping, listing: Mapping) -> dict:
     """Returns the closed record of a claim as a listing of its repository bears it out.
 
-    listing: one of the module `repository_listing`, without a problem. A claim of less than a success stays what it is.
+    opened: the merged record. listing: one of the module `repository_listing`, without a problem. A claim of less than a success
+    stays what it is. What the repository server was asked to measure of the snapshot becomes `measured`, None where it could not.
     """
-    found = next((one for one in listing["snapshots"] if one["id"] == claim["snapshot_id"] and tag(one, "record") == opened["record_id"]), None)
-    checks = [*claim["verification"]["log_check"]["checks"], {"check": "confirmed_by_repository_server", "result": "passed" if found else "failed"}]
+    name = claim["snapshot_id"]
+    found = next((one for one in listing["snapshots"] if one["id"] == name and tag(one, "record") == opened["record_id"]), None)
+    sizes = listing.get("sizes") or {}
+    measured = {"measured": sizes[name]} if found and name in sizes else {}
+    claim = {key: value for key, value in claim.items() if key != "measured"}  # never the server's own word
+    cause, message = _contradiction(opened, claim, found, measured.get("measured"))
+    checks = [*claim["verification"]["log_check"]["checks"], {"check": "confirmed_by_repository_server", "result": "failed" if cause else "passed"}]
     result = claim["verification"]["log_check"]["result"]
-    closed = {**claim, "verification": {**claim["verification"], "log_check": {"result": result if found else "failed", "checks": checks}}}
-    if found is None and claim["outcome"] in ("success", "partial"):
-        message = record.message("snapshot_not_listed", snapshot=claim["snapshot_id"])
-        closed.update(outcome="failed", cause="snapshot_not_listed", messages=[*claim["messages"], message], error_count=max(1, claim.get("error_count") or 0))
+    closed = {**claim, **measured, "verification": {**claim["verification"], "log_check": {"result": "failed" if cause else result, "checks": checks}}}
+    if cause and claim["outcome"] in ("success", "partial"):
+        closed.update(outcome="failed", cause=cause, messages=[*claim["messages"], message], error_count=max(1, claim.get("error_count") or 0))
     return closed
+
+
+def _contradiction(opened: Mapping, claim: Mapping, found: Mapping | None, measured: Mapping | None) -> tuple[str, dict] | tuple[None, None]:
+    """Returns the cause and the message why a listing does not bear out a claim, or (None, None)."""
+    shown = {"snapshot": claim["snapshot_id"]}
+    if found is None:
+        return "snapshot_not_listed", record.message("snapshot_not_listed", **shown)
+    if not _is_of(found, opened):
+        listed = ", ".join(str(one)[:100] for one in (found.get("hostname"), tag(found, "dataset"), found["time"]))
+        return "snapshot_not_listed", record.message("snapshot_differs", listed=listed, **shown)
+    # restic counts directories and links too, and the bytes of hard links once: only the number of items bounds what was reported.
+    claimed = (claim.get("files") or {}).get("total") or 0
+    if measured and measured["files"] < claimed:
+        return "no_evidence", record.message("snapshot_smaller", found=measured["files"], claimed=claimed, **shown)
+    return None, None
+
+
+def _is_of(snapshot: Mapping, owner: Mapping) -> bool:
+    """Returns whether a listed snapshot has the server, the data set and the time of a backup record."""
+    try:
+        moment = record.from_text(snapshot["time"])
+        ended = record.from_text(owner["recorded_at"]) if owner.get("recorded_at") else record.utc_now()
+        is_dated = record.from_text(owner["opened_at"]) - SLACK <= moment <= ended + SLACK
+    except (ValueError, OverflowError):
+        return False  # a server can write anything
+    return is_dated and snapshot.get("hostname") == owner["server"] and tag(snapshot, "dataset") == owner["dataset"]
 
 
 def listed(server: str, listing: Mapping, ledger: Ledger, claims: Sequence[Mapping], since: str | None) -> dict:
@@ -44,16 +76,21 @@ def listed(server: str, listing: Mapping, ledger: Ledger, claims: Sequence[Mappi
     }  # fmt: skip
     if note["problem"]:
         return carried_on(note, ledger)
-    claimed = {one["snapshot_id"] for one in claims}
+    claimed = {one["record_id"]: one["snapshot_id"] for one in claims}
+    explained: dict[str, str] = {}
     for snapshot in listing["snapshots"]:
-        if snapshot["id"] in claimed:
-            continue
         owner = ledger.record(tag(snapshot, "record") or "")
-        if owner is None or owner["server"] != server or owner.get("snapshot_id") not in (None, snapshot["id"]):
+        if owner is None or owner["server"] != server:
             note["unclaimed"].append(_shown(snapshot))
-        elif owner.get("snapshot_id") is None:
-            # The record ended without a snapshot (its run was interrupted), but restic had made one.
-            note["explained"].append({"snapshot_id": snapshot["id"], "record_id": owner["record_id"]})
+            continue
+        # What a record ended with; a run that still goes on may have claimed it.
+        own = owner.get("snapshot_id") or claimed.get(owner["record_id"]) or next((one["snapshot_id"] for one in ledger.claims([owner]).values()), None)
+        # The record ended without a snapshot (its run was interrupted), but restic had made one: one, for that is all a backup makes.
+        if own is None and owner["kind"] == "backup" and _is_of(snapshot, owner):
+            own = explained.setdefault(owner["record_id"], snapshot["id"])
+        if own != snapshot["id"]:
+            note["unclaimed"].append(_shown(snapshot))
+    note["explained"] = [{"snapshot_id": snapshot_id, "record_id": record_id} for record_id, snapshot_id in explained.items()]
     note["unclaimed"] = note["unclaimed"][:_UNCLAIMED_SHOWN]
     note["vanished"] = list(_vanished(server, {one["id"] for one in listing["snapshots"]}, note["repository_id"], ledger, since))
     return note
@@ -79,6 +116,8 @@ def _vanished(server: str, present: set[str], repository_id: str | None, ledger:
     for made in ledger.records(server=server, kind="retention"):
         if made["repository"] == "primary" and made.get("retention"):
             accounted |= {one["snapshot_id"] for name in ("removed", "unconfirmed") for one in made["retention"].get(name) or ()}
+    # A job that nobody hears of again may have removed what it was sent to remove.
+    accounted |= {name for planned in ledger.notes("retention_planned", server) if planned["repository"] == "primary" for name in planned["snapshots"]}
     before = ledger.newest("repository_listed", server, "primary") or {}
     known = [*(before.get("vanished") or ())] if before.get("repository_id") == repository_id else []
     known += [

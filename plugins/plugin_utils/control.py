@@ -15,7 +15,6 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.sicekat.backup.plugins.module_utils.restic_errors import redact
-from ansible_collections.sicekat.backup.plugins.plugin_utils import secrets
 from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger_schema import LedgerError
 
 
@@ -57,22 +56,6 @@ class ControlAction(ActionBase):
     def act(self, options: dict, task_vars: Mapping) -> dict:
         """Does the work and returns the result; raises AnsibleError or LedgerError."""
         raise NotImplementedError
-
-
-def repository_arguments(variables: Mapping, server: Mapping, host: str, name: str, pinned: Mapping | None) -> dict:
-    """Returns the module arguments that name one repository of a host.
-
-    variables: the host's backup_* variables. server: its entry in the policy. pinned: what was pinned at deployment.
-    """
-    return {
-        "repository": str(variables["backup_repositories"][name]["url"]),
-        "password": secrets.repository_password(variables, host, name),
-        "repository_id": pinned["repository_id"] if pinned else None,
-        "repository_name": name,
-        "location": server["repositories"][name]["location"],
-        "restic": server["restic"],
-        "server_dir": server["server_dir"],
-    }
 
 
 def module_failure(result: Mapping, hidden: list[str]) -> str:

@@ -127,7 +127,7 @@ class Ledger:
         return self.append("job_dispatched", {"run_id": run_id, "job": job, "host": host, "record_ids": list(record_ids)})
 
     def pin_repository(self, data: Mapping) -> Entry:
-        """Notes which repository belongs to a server: {"server", "repository", "repository_id", "url", "reason"}."""
+        """Notes which repository belongs to a server: {"server", "repository", "repository_id", "key_id", "url", "reason"}."""
         return self.append("repository_pinned", data)
 
     def save_policy(self, policy: Mapping) -> str:
@@ -201,6 +201,12 @@ class Ledger:
             (kind, server, repository, repository),
         )
         return {**_data(row[0]), "at": json.loads(row[0])["at"]} if row else None
+
+    def notes(self, kind: str, server: str | None = None, run_id: str | None = None) -> Iterator[dict]:
+        """Yields the data of the entries of a kind, of one server or run or of all, oldest first, each with "at"."""
+        where = "kind = :kind AND (:server IS NULL OR server = :server) AND (:run_id IS NULL OR run_id = :run_id)"
+        for _seq, body, _digest in self._rows("SELECT seq, body, hash FROM entries AS opened", where, {"kind": kind, "server": server, "run_id": run_id}):
+            yield {**_data(body), "at": json.loads(body)["at"]}
 
     def credential_version(self, server: str) -> int:
         """Returns which version of a server's derived credentials is in force; each rotation adds one."""
@@ -326,4 +332,5 @@ def _merged(row: tuple) -> dict:
     opened, closed, form_number = row
     entry = json.loads(opened)
     closing = json.loads(closed) if closed else {"data": {"outcome": None}, "at": None}
-    return {**entry["data"], **closing["data"], "form_number": form_number, "opened_at": entry["at"], "recorded_at": closing["at"]}
+    # What was fixed when a record was opened stays: no closing may tell of another server or kind.
+    return {**closing["data"], **entry["data"], "form_number": form_number, "opened_at": entry["at"], "recorded_at": closing["at"]}

@@ -8,6 +8,7 @@ Note that this plugin util is private to the collection.
 
 from __future__ import annotations
 
+import datetime
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +16,8 @@ from dataclasses import dataclass
 
 from ansible_collections.sicekat.backup.plugins.module_utils import manifest as manifests
 from ansible_collections.sicekat.backup.plugins.module_utils import record
-from ansible_collections.sicekat.backup.plugins.plugin_utils import obligations, retention, runs, schedule
+from ansible_collections.sicekat.backup.plugins.module_utils.restic_errors import redact
+from ansible_collections.sicekat.backup.plugins.plugin_utils import answers, obligations, retention, runs, schedule
 from ansible_collections.sicekat.backup.plugins.plugin_utils.access import Access
 from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger
 
@@ -148,10 +150,18 @@ def newest_backup(ledger: Ledger, server: str, dataset: str, snapshot: str) -> d
     return found
 
 
-def close(opened: Mapping, closed: Mapping) -> dict:
-    """Returns a closed record with what only the control node knows: whether the work lay inside its window."""
+def close(opened: Mapping, given: object, moment: datetime.datetime, hidden: Sequence[str]) -> dict:
+    """Returns the closed record that a host's answer comes to; one that is not of our form is a failure of the host.
+
+    given: what the host says of this record. moment: when its answer came. Only the control node knows whether the work lay
+    inside its window.
+    """
+    try:
+        closed = answers.checked(given, opened, moment)
+    except ValueError as error:
+        return runs.abandoned(opened["record_id"], "failed", "no_evidence", code="answer_unusable", detail=redact(str(error), hidden))
     result = {**closed, "record_id": opened["record_id"]}
-    if opened["cycle"] == "restore" or not closed.get("started_at"):
+    if opened["cycle"] == "restore":
         return result
     times = {name: record.from_text(opened[key]) for name, key in (("start", "window_start"), ("end", "window_end"), ("due", "due_at"))}
     slot = schedule.Slot(cycle=opened["cycle"], period=opened["period"], **times)

@@ -39,13 +39,33 @@ def arguments(policy: Mapping, opened: Mapping, ledger: Ledger | None) -> dict:
     server = policy["servers"][opened["server"]]
     keep = server["repositories"][opened["repository"]]["retention"]
     known = _known(opened["server"], opened["repository"], ledger) if ledger else {}
+    originals = _originals(opened["server"], ledger) if ledger and opened["repository"] != "primary" else {}
     names = {dataset["name"] for dataset in server["datasets"]}
     groups = [
-        # A data set that left the policy keeps all that it has.
-        {"dataset": name, "keep": (keep.get(name) or {}) if name in names else {}, "least": policy["keep_least"], "known": known.get(name, [])}
-        for name in sorted(names | set(known))
+        {
+            "dataset": name,
+            # A data set that left the policy keeps all that it has.
+            "keep": (keep.get(name) or {}) if name in names else {},
+            "least": policy["keep_least"],
+            "known": known.get(name, []),
+            "originals": originals.get(name, []),
+        }
+        for name in sorted(names | set(known) | set(originals))
     ]
     return {"groups": groups, "host": opened["server"], "now": record.to_text(record.utc_now())}
+
+
+def _originals(server: str, ledger: Ledger) -> dict[str, list[dict]]:
+    """Returns for each data set the backups that copies may be of, also those that a job made before it was lost."""
+    found: dict[str, list[dict]] = {}
+    for one in ledger.records(server=server, kind="backup"):
+        if one.get("snapshot_id"):
+            found.setdefault(one["dataset"], []).append({"snapshot_id": one["snapshot_id"], "record_id": one["record_id"], **_made_within(one)})
+    return found
+
+
+def _made_within(source: Mapping) -> dict:
+    return {"not_before": source["opened_at"], "not_after": source["recorded_at"] or record.to_text(record.utc_now())}
 
 
 def _known(server: str, repository: str, ledger: Ledger) -> dict[str, list[dict]]:
@@ -69,8 +89,19 @@ def _known(server: str, repository: str, ledger: Ledger) -> dict[str, list[dict]
     found: dict[str, dict[object, dict]] = {}
     for snapshot_id, one, source in pairs:
         found.setdefault(one["dataset"], {})[snapshot_id or one["record_id"]] = {
-            "snapshot_id": snapshot_id, "record_id": one["record_id"], "outcome": one["outcome"] or "open",
-            "not_before": source["opened_at"], "not_after": source["recorded_at"] or record.to_text(record.utc_now()),
-            "files": (source.get("files") or {}).get("total") or 0, "bytes": source.get("data_size_bytes") or 0,
+            "snapshot_id": snapshot_id, "record_id": one["record_id"], "outcome": _proved(one, source), **_made_within(source), **_size(source),
         }  # fmt: skip
     return {dataset: sorted(snapshots.values(), key=lambda one: one["not_before"]) for dataset, snapshots in found.items()}
+
+
+def _proved(one: Mapping, source: Mapping) -> str:
+    """Returns how a record ended; a success that its repository server could not measure proves nothing to retention."""
+    if one["outcome"] == "success" and source.get("measured", {}) is None:
+        return "unmeasured"
+    return one["outcome"] or "open"
+
+
+def _size(source: Mapping) -> dict:
+    """Returns the size that the repository server measured, or, where there is none, the one that the server reported."""
+    reported = {"files": (source.get("files") or {}).get("total") or 0, "bytes": source.get("data_size_bytes") or 0}
+    return {key: (source.get("measured") or reported)[key] for key in ("files", "bytes")}

@@ -33,8 +33,12 @@ RUN_MESSAGES: dict[str, str] = {
         "The repository server {server} is not set up: {detail}. No server can be let in there. Run site.yml without --limit, or with {server} in it."
     ),
     "public_key_unusable": (
-        "What server {server} gave as its public key is not an ed25519 key. It was not let in. Examine the server, remove /etc/si-cekat/id_ed25519 "
-        "there and run site.yml."
+        "What server {server} gave as its public key is not an ed25519 key of its own. It is not let in, so it cannot back up; all other servers "
+        "are. Examine the server, remove /etc/si-cekat/id_ed25519 there and run site.yml."
+    ),
+    "repository_answer_unusable": (
+        "Server {server}, repository {repository}: what was given as the identity of the repository or of its key is none (64 hexadecimal digits). "
+        "Nothing was pinned. Examine the host that the repository is made at, and run site.yml."
     ),
     "escrow_unproved": (
         "Server {server}, repository {repository}: the key of the sealed envelope was not proved to open it. {detail} Without that key the master "
@@ -63,6 +67,14 @@ RUN_MESSAGES: dict[str, str] = {
     "rotate_transport_open": (
         "The repository server {host} still takes the old credential of server {server} (HTTP status {status}). The old keys were not removed. "
         "Examine the service there and run rotate.yml again."
+    ),
+    "rotate_key_open": (
+        "The repository server {host} does not let in server {server} with exactly its new SSH key. The old keys of its repositories were not "
+        "removed. Examine {path} there, and run site.yml and then rotate.yml."
+    ),
+    "rotate_strange_keys": (
+        "Server {server}, repository {repository}: besides our keys and that of the sealed envelope it has others: {names}. Who planted them may still "
+        "open it. Examine the server, remove these files from its directory keys, and run rotate.yml again."
     ),
     "rotate_files_left": (
         "The credentials of server {server} are rotated, but it was not reached: its files in /etc/si-cekat hold the old ones, which open nothing any"

@@ -12,6 +12,7 @@ import collections
 import datetime
 import getpass
 import platform
+import re
 import secrets
 import zoneinfo
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -24,6 +25,8 @@ from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledge
 # Form numbers: CB checklist of a backup cycle (F-01), UP restore test or restore (F-02).
 FORM_PREFIX = {"daily": "CB", "weekly": "CB", "monthly": "CB", "restore_test": "UP", "restore": "UP"}
 
+# After this a run of another control node, which may be gone (a container, a renamed machine), is taken for dead.
+LONGEST_RUN = datetime.timedelta(hours=20)
 # How long the result of a job is waited for whose server cannot be reached.
 PATIENCE = datetime.timedelta(days=7)
 
@@ -34,7 +37,9 @@ def ledger_path(state_dir: str) -> Path:
 
 
 def manifest_path(state_dir: str, record_id: str) -> Path:
-    """Returns where the manifest of a backup record is kept on the control node."""
+    """Returns where the manifest of a backup record is kept on the control node; raises ValueError for what is no record id of ours."""
+    if not re.fullmatch(r"[0-9A-Za-z-]+:[0-9]+", record_id):
+        raise ValueError(record_id)
     return Path(state_dir) / "manifests" / (record_id.replace(":", "-") + ".json")
 
 
@@ -80,6 +85,12 @@ def open_run(ledger: Ledger, policy: Mapping, run: Mapping, owing: Sequence[tupl
     return stored
 
 
+def is_over(run: Mapping, moment: datetime.datetime) -> bool:
+    """Returns True if nobody works on a run any more. Of another control node we only see that its run is older than any run lasts."""
+    foreign = run["process"]["node"] != platform.node() and record.from_text(run["opened_at"]) < moment - LONGEST_RUN
+    return foreign or processes.is_dead(run["process"])
+
+
 def sweep(ledger: Ledger, moment: datetime.datetime) -> int:
     """Closes what runs left open whose process is dead; returns how many records.
 
@@ -88,22 +99,22 @@ def sweep(ledger: Ledger, moment: datetime.datetime) -> int:
     """
     runs = {run["run_id"]: run for run in ledger.runs()}
     closed = 0
-    dead = [one for one in ledger.open_records() if processes.is_dead(runs[one["run_id"]]["process"])]
+    dead = [one for one in ledger.open_records() if is_over(runs[one["run_id"]], moment)]
     waiting = awaited(ledger, dead)
     for opened in dead:
         reason = waiting.get(opened["record_id"])
         if reason is None:
-            closed += _unless_closed(ledger.close_record, abandoned(opened["record_id"], "aborted", "interrupted"))
+            closed += unless_written(ledger.close_record, abandoned(opened["record_id"], "aborted", "interrupted"))
         elif record.from_text(opened["opened_at"]) < moment - PATIENCE:
             outcome = ("unreachable", "unreachable", "never_collected") if reason == "job" else ("failed", "no_evidence", "never_confirmed")
-            closed += _unless_closed(ledger.close_record, abandoned(opened["record_id"], *outcome))
+            closed += unless_written(ledger.close_record, abandoned(opened["record_id"], *outcome))
     for run in runs.values():
-        if run["closed"] is None and processes.is_dead(run["process"]):
+        if run["closed"] is None and is_over(run, moment):
             outcomes = collections.Counter(one["outcome"] or "open" for one in ledger.records(run_id=run["run_id"]))
             counts = {name: outcomes[name] for name in ("success", "partial", "failed", "aborted", "unreachable", "missed", "open")}
             counts.update(expected=run["expected"], not_covered=len(run["left_out"]))
             closing = {"closed_at": record.to_text(record.utc_now()), "ledger": ledger.head(), "overall": "failed", "counts": counts, "swept": True}
-            _unless_closed(ledger.close_run, run["run_id"], closing)
+            unless_written(ledger.close_run, run["run_id"], closing)
     return closed
 
 
@@ -117,21 +128,21 @@ def awaited(ledger: Ledger, opened: Sequence[Mapping]) -> dict[str, str]:
     return {record_id: reason for record_id, reason in waiting.items() if record_id in names}
 
 
-def outstanding(ledger: Ledger, hosts: Collection[str]) -> list[dict]:
+def outstanding(ledger: Ledger, hosts: Collection[str], moment: datetime.datetime) -> list[dict]:
     """Returns the jobs of dead or closed runs, on some hosts, that have a record which is still open and has no claim."""
     runs = {run["run_id"]: run for run in ledger.runs()}
-    left = [one for one in ledger.open_records() if runs[one["run_id"]]["closed"] or processes.is_dead(runs[one["run_id"]]["process"])]
+    left = [one for one in ledger.open_records() if runs[one["run_id"]]["closed"] or is_over(runs[one["run_id"]], moment)]
     waiting = {record_id for record_id, reason in awaited(ledger, left).items() if reason == "job"}
     jobs = [job for run_id in sorted({one["run_id"] for one in left}) for job in ledger.jobs(run_id)]
     return [job for job in jobs if job["host"] in hosts and waiting.intersection(job["record_ids"])]
 
 
-def _unless_closed(write: Callable[..., object], *arguments: object) -> int:
-    """Writes a closing entry and returns 1, or 0 if another playbook that sweeps at the same time was quicker."""
+def unless_written(write: Callable[..., object], *arguments: object) -> int:
+    """Writes a claim or a closing entry and returns 1, or 0 if another playbook, which did the same at the same time, was quicker."""
     try:
         write(*arguments)
     except LedgerError as error:
-        if error.message["code"] not in ("ledger_record_closed_twice", "ledger_run_closed_twice"):
+        if error.message["code"] not in ("ledger_record_claimed_twice", "ledger_record_closed_twice", "ledger_run_closed_twice"):
             raise
         return 0
     return 1

@@ -47,10 +47,11 @@ def transport_password(variables: Mapping, host: str, repository: str, version: 
     return derive(str(variables["backup_master_secret"]), host, f"transport/{repository}", version)
 
 
-def escrow_password(master: str) -> str:
-    """Returns the second password of every repository, for the sealed envelope: 200 bits as 8 groups of 5 letters and digits.
+def escrow_password(master: str, server: str = "") -> str:
+    """Returns the second password of repositories, for the sealed envelope: 200 bits as 8 groups of 5 letters and digits.
 
-    The alphabet (base32 of RFC 4648) has no digits 0 and 1, which a reader of paper takes for O and I.
+    server: who works with the repository himself, and so sees this password; it then opens his repositories alone. "" for what
+    repository servers keep. The alphabet (base32 of RFC 4648) has no digits 0 and 1, which a reader of paper takes for O and I.
     """
-    text = base64.b32encode(derive_bytes(master, "", "escrow", _ESCROW_BYTES)).decode()
+    text = base64.b32encode(derive_bytes(master, server, "escrow", _ESCROW_BYTES)).decode()
     return "-".join(text[start : start + _ESCROW_GROUP] for start in range(0, len(text), _ESCROW_GROUP))

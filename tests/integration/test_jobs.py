@@ -190,7 +190,7 @@ def test_a_worker_that_is_killed_is_told_as_lost(host, cheap_key):
     os.kill(worker, signal.SIGKILL)
     told = result(call)
     assert told["lost"] and "record" not in told
-    assert host.state("j:1") == {"state": "lost", "result": None}
+    assert host.state("j:1") == {"state": "lost", "result": {"lost": True}}
 
 
 def opened(link: Path) -> str:

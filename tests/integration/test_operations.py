@@ -101,10 +101,23 @@ def test_a_pack_that_is_gone_fails_restore_test_and_integrity_check(trixie_bench
     require_found(trixie_bench, Path.unlink)
 
 
-def test_a_check_of_an_empty_group_is_no_success(bench):
+def test_a_group_without_a_pack_gives_way_to_the_next_one_that_has_some(bench):
     bench.back_up()
-    groups = [integrity_operation.check_integrity(bench.repository, f"{number}/200") for number in range(1, 200, 20)]
-    assert {one["cause"] for one in groups if not one["integrity"]["packs_read"]} == {"no_evidence"}
+    filled = sorted(bench.restic.groups_with_packs(200))
+    assert 0 < len(filled) < 200
+    asked = filled[0] % 200 + 1  # the one after a group with packs; with so few packs it is empty
+    closed = integrity_operation.check_integrity(bench.repository, f"{asked}/200")
+    read = next((group for group in filled if group >= asked), filled[0])
+    assert (closed["outcome"], closed["integrity"]["read_data"], closed["integrity"]["packs_read"] > 0) == ("success", f"{read}/200", True)
+    assert set(closed["integrity"]["empty"]) == {f"{group}/200" for group in range(1, 201)} - {f"{group}/200" for group in filled}
+
+
+def test_a_check_that_reads_nothing_is_no_success(bench, monkeypatch):
+    bench.back_up()
+    empty = next(group for group in range(1, 201) if group not in bench.restic.groups_with_packs(200))
+    monkeypatch.setattr(bench.restic, "groups_with_packs", lambda groups: {empty})  # as if it had them
+    closed = integrity_operation.check_integrity(bench.repository, f"{empty}/200")
+    assert (closed["outcome"], closed["cause"]) == ("failed", "no_evidence")
 
 
 def test_a_source_that_vanishes_between_our_look_and_restics_is_no_success(bench):

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 
 import pytest
 
+from ansible_collections.sicekat.backup.plugins.module_utils import record
 from ansible_collections.sicekat.backup.plugins.plugin_utils import confirming, processes, retention
 from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger
 
@@ -23,8 +25,15 @@ def ledger(tmp_path):
         yield ledger
 
 
+def ago(minutes: float) -> str:
+    return record.to_text(record.utc_now() - datetime.timedelta(minutes=minutes))
+
+
+OPENED = {"record_id": "r:1", "server": "srv", "dataset": "d", "opened_at": ago(1)}
+
+
 def snapshot(letter: str, record_id: str = "r:1", *tags: str) -> dict:
-    return {"id": letter * 64, "time": "2026-11-22T15:00:00Z", "hostname": "srv", "tags": ["sicekat", "dataset=d", f"record={record_id}", *tags]}
+    return {"id": letter * 64, "time": ago(0), "hostname": "srv", "tags": ["sicekat", "dataset=d", f"record={record_id}", *tags]}
 
 
 def claim(letter: str = "a", record_id: str = "r:1", outcome: str = "success") -> dict:
@@ -44,24 +53,60 @@ def add(ledger: Ledger, number: int, closed: dict | None = None, kind: str = "ba
 
 
 def listing(*snapshots: dict) -> dict:
-    return {"snapshots": list(snapshots), "problem": None, "repository_id": REPOSITORY, "clock": "2026-11-22T15:10:00Z"}
+    return {"snapshots": list(snapshots), "problem": None, "repository_id": REPOSITORY, "clock": ago(0)}
 
 
 def test_a_claim_counts_when_the_repository_server_lists_it():
-    closed = confirming.confirmed({"record_id": "r:1"}, claim(), listing(snapshot("a")))
-    assert closed["outcome"] == "success"
+    closed = confirming.confirmed(OPENED, claim(), listing(snapshot("a")))
+    assert closed["outcome"] == "success" and "measured" not in closed
     assert closed["verification"]["log_check"]["checks"][-1] == {"check": "confirmed_by_repository_server", "result": "passed"}
 
 
 @pytest.mark.parametrize("listed", [(), (snapshot("b"),), (snapshot("a", "r:2"),), (snapshot("a", "r:1", "record=r:2"),)])
 def test_a_claim_that_is_not_listed_as_its_own_fails(listed):
-    closed = confirming.confirmed({"record_id": "r:1"}, claim(), listing(*listed))
+    closed = confirming.confirmed(OPENED, claim(), listing(*listed))
     assert (closed["outcome"], closed["cause"], closed["error_count"]) == ("failed", "snapshot_not_listed", 1)
     assert closed["verification"]["log_check"]["result"] == "failed"
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"hostname": "lain"}, {"hostname": None}, {"time": ago(12)}, {"time": ago(-11)}, {"time": "0001-01-01T00:00:00+07:00"}, {"time": "?"},
+        {"tags": ["dataset=lain", "record=r:1"]}, {"tags": ["record=r:1"]}, {"tags": ["dataset=d", "dataset=lain", "record=r:1"]},
+    ],
+)  # fmt: skip
+def test_a_claim_that_is_listed_with_another_server_data_set_or_time_fails(other):
+    closed = confirming.confirmed(OPENED, claim(), listing({**snapshot("a"), **other}))
+    assert (closed["outcome"], closed["cause"], closed["messages"][0]["code"]) == ("failed", "snapshot_not_listed", "snapshot_differs")
+
+
+@pytest.mark.parametrize("minutes", [10.5, -9.5])
+def test_the_clock_of_a_server_may_be_a_little_wrong(minutes):
+    assert confirming.confirmed(OPENED, claim(), listing({**snapshot("a"), "time": ago(minutes)}))["outcome"] == "success"
+
+
+@pytest.mark.parametrize(
+    ("claimed", "sizes", "measured", "outcome"),
+    [
+        (5, {"a" * 64: {"files": 5, "bytes": 0}}, {"files": 5, "bytes": 0}, "success"),
+        (5, {"a" * 64: {"files": 4, "bytes": 9}}, {"files": 4, "bytes": 9}, "failed"),
+        (5, {"a" * 64: None}, None, "success"),
+        (5, {"b" * 64: {"files": 9, "bytes": 9}}, "absent", "success"),
+        (5, None, "absent", "success"),
+    ],
+)
+def test_what_the_repository_server_measures_is_kept_and_bounds_the_claim(claimed, sizes, measured, outcome):
+    said = {**claim(), "files": {"total": claimed}, "measured": {"files": 10**6, "bytes": 10**9}}
+    closed = confirming.confirmed(OPENED, said, {**listing(snapshot("a")), "sizes": sizes})
+    assert (closed["outcome"], closed.get("measured", "absent")) == (outcome, measured)
+    if outcome == "failed":
+        assert closed["cause"] == "no_evidence" and closed["verification"]["log_check"]["result"] == "failed"
+        assert closed["messages"] == [record.message("snapshot_smaller", snapshot="a" * 64, found=4, claimed=5)]
+
+
 def test_a_partial_backup_stays_partial_when_it_is_listed():
-    assert confirming.confirmed({"record_id": "r:1"}, claim(outcome="partial"), listing(snapshot("a")))["outcome"] == "partial"
+    assert confirming.confirmed(OPENED, claim(outcome="partial"), listing(snapshot("a")))["outcome"] == "partial"
 
 
 def test_snapshots_without_a_record_of_this_server_are_unclaimed(ledger):
@@ -77,6 +122,46 @@ def test_the_snapshot_of_an_interrupted_run_is_explained_and_an_open_claim_is_cl
     add(ledger, 2)
     note = confirming.listed("srv", listing(snapshot("a", "r:1"), snapshot("b", "r:2")), ledger, [claim("b", "r:2")], None)
     assert note["unclaimed"] == [] and note["explained"] == [{"snapshot_id": "a" * 64, "record_id": "r:1"}]
+
+
+def test_one_snapshot_of_a_record_is_explained_and_all_others_are_unclaimed(ledger):
+    add(ledger, 1, {"outcome": "aborted", "cause": "interrupted", "messages": []})
+    planted = [snapshot(letter, "r:1") for letter in "abc"]
+    note = confirming.listed("srv", listing(*planted), ledger, [], None)
+    assert [one["snapshot_id"][0] for one in note["explained"]] == ["a"] and [one["snapshot_id"][0] for one in note["unclaimed"]] == ["b", "c"]
+
+
+@pytest.mark.parametrize(
+    "other", [{"hostname": "lain"}, {"tags": ["dataset=lain", "record=r:1"]}, {"tags": ["record=r:1"]}, {"time": ago(11)}, {"time": ago(-11)}, {"time": ""}]
+)
+def test_only_what_a_record_could_have_made_is_explained(ledger, other):
+    add(ledger, 1, {"outcome": "aborted", "cause": "interrupted", "messages": []})
+    note = confirming.listed("srv", listing({**snapshot("a"), **other}), ledger, [], None)
+    assert note["explained"] == [] and len(note["unclaimed"]) == 1
+
+
+def test_records_of_other_kinds_explain_nothing(ledger):
+    add(ledger, 1, {"outcome": "failed", "cause": "other", "messages": []}, kind="integrity_check")
+    note = confirming.listed("srv", listing(snapshot("a")), ledger, [], None)
+    assert note["explained"] == [] and len(note["unclaimed"]) == 1
+
+
+def test_a_record_with_an_open_claim_explains_nothing_else(ledger):
+    add(ledger, 1)
+    both = listing(snapshot("b"), snapshot("a"))
+    note = confirming.listed("srv", both, ledger, [claim("a")], None)
+    assert note["explained"] == [] and [one["snapshot_id"][0] for one in note["unclaimed"]] == ["b"]
+    # The claim of a run that still goes on stands in the ledger only.
+    ledger.claim_record(claim("a"))
+    assert confirming.listed("srv", both, ledger, [], None)["unclaimed"] == note["unclaimed"]
+
+
+def test_what_a_lost_retention_was_sent_to_remove_has_not_vanished(ledger):
+    add(ledger, 1, claim("a"))
+    add(ledger, 2, claim("b"))
+    for server, repository, letter in (("srv", "primary", "a"), ("srv", "offsite", "b"), ("lain", "primary", "b")):
+        ledger.append("retention_planned", {"server": server, "repository": repository, "run_id": "r", "snapshots": [letter * 64]})
+    assert confirming.listed("srv", listing(), ledger, [], None)["vanished"] == [{"snapshot_id": "b" * 64, "record_id": "r:2"}]
 
 
 def test_a_proved_backup_that_is_gone_has_vanished_unless_retention_removed_it(ledger):
@@ -163,3 +248,26 @@ def test_a_copy_has_the_time_of_its_original(ledger):
     (known,) = group["known"]
     source = ledger.record("r:1")
     assert known["snapshot_id"] == "z" * 64 and (known["not_before"], known["not_after"]) == (source["opened_at"], source["recorded_at"])
+    assert group["originals"] == [{"snapshot_id": "a" * 64, "record_id": "r:1", "not_before": source["opened_at"], "not_after": source["recorded_at"]}]
+
+
+def test_retention_is_told_of_backups_whose_copies_no_record_names(ledger):
+    add(ledger, 1, claim("a"))
+    add(ledger, 2, {"outcome": "aborted", "cause": "interrupted", "messages": []}, kind="copy", repository="offsite")
+    policy = {"keep_least": 1, "servers": {"srv": {"datasets": [], "repositories": {name: {"retention": {}} for name in ("primary", "offsite")}}}}
+    (group,) = retention.arguments(policy, {"server": "srv", "repository": "offsite"}, ledger)["groups"]
+    assert group["known"] == [] and [one["snapshot_id"][0] for one in group["originals"]] == ["a"]
+    (group,) = retention.arguments(policy, {"server": "srv", "repository": "primary"}, ledger)["groups"]
+    assert group["originals"] == []
+
+
+def test_retention_is_told_what_the_repository_server_measured(ledger):
+    reported = {"files": {"total": 5}, "data_size_bytes": 50}
+    for number, (letter, more) in enumerate({"a": {}, "b": {"measured": {"files": 7, "bytes": 45}}, "c": {"measured": None}}.items()):
+        add(ledger, number, {**claim(letter), **reported, **more})
+    add(ledger, 9, {**claim("z"), "copy": {"source_snapshot_id": "c" * 64}}, kind="copy", repository="offsite")
+    policy = {"keep_least": 1, "servers": {"srv": {"datasets": [], "repositories": {name: {"retention": {}} for name in ("primary", "offsite")}}}}
+    (group,) = retention.arguments(policy, {"server": "srv", "repository": "primary"}, ledger)["groups"]
+    assert [(one["files"], one["bytes"], one["outcome"]) for one in group["known"]] == [(5, 50, "success"), (7, 45, "success"), (5, 50, "unmeasured")]
+    (group,) = retention.arguments(policy, {"server": "srv", "repository": "offsite"}, ledger)["groups"]
+    assert [one["outcome"] for one in group["known"]] == ["unmeasured"]

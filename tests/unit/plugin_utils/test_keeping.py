@@ -29,6 +29,10 @@ POLICY = {
 }
 
 
+def allowed(keys: dict[str, str]) -> str:
+    return keeping.authorized_keys(POLICY, "vault", "", keys)[0]
+
+
 def test_what_a_repository_server_keeps() -> None:
     assert keeping.kept(POLICY, "vault") == [("files", "primary", "ssh"), ("mail", "primary", "ssh"), ("web", "primary", "rest")]
     assert keeping.kept(POLICY, "safe") == [("web", "archive", "rest")]
@@ -47,22 +51,21 @@ def test_nobody_gives_an_empty_password_file() -> None:
 
 
 def test_a_key_can_only_add_to_its_own_repository() -> None:
-    assert keeping.authorized_keys(POLICY, "vault", "", {"mail": f"{KEY} mail\n"}) == (
-        f'command="rclone serve restic --stdio --append-only /srv/backup/mail",restrict {KEY} mail\n'
-    )
+    line = f'command="rclone serve restic --stdio --append-only /srv/backup/mail",restrict {KEY} mail\n'
+    assert keeping.authorized_keys(POLICY, "vault", "", {"mail": f"{KEY} mail\n"}) == (line, [])
 
 
 def test_keys_of_servers_that_were_not_asked_stay_and_those_of_servers_that_left_go() -> None:
-    both = keeping.authorized_keys(POLICY, "vault", "", {"mail": KEY, "files": OTHER_KEY})
-    assert keeping.authorized_keys(POLICY, "vault", both, {}) == both
-    assert OTHER_KEY not in keeping.authorized_keys(POLICY, "vault", both, {"files": KEY})
+    both = allowed({"mail": KEY, "files": OTHER_KEY})
+    assert keeping.authorized_keys(POLICY, "vault", both, {}) == (both, [])
+    assert OTHER_KEY not in keeping.authorized_keys(POLICY, "vault", both, {"files": OTHER_KEY[:-1] + "c"})[0]
     left = {**POLICY, "servers": {name: one for name, one in POLICY["servers"].items() if name != "files"}}
-    assert keeping.authorized_keys(left, "vault", both, {}) == keeping.authorized_keys(POLICY, "vault", "", {"mail": KEY})
+    assert keeping.authorized_keys(left, "vault", both, {}) == (allowed({"mail": KEY}), [])
 
 
 def test_a_line_that_somebody_added_by_hand_goes() -> None:
-    mine = keeping.authorized_keys(POLICY, "vault", "", {"mail": KEY})
-    assert keeping.authorized_keys(POLICY, "vault", f"{OTHER_KEY} intruder\n{mine}", {}) == mine
+    mine = allowed({"mail": KEY})
+    assert keeping.authorized_keys(POLICY, "vault", f"{OTHER_KEY} intruder\n{mine}", {}) == (mine, [])
 
 
 @pytest.mark.parametrize(
@@ -79,12 +82,34 @@ def test_a_line_that_somebody_added_by_hand_goes() -> None:
 )
 def test_what_a_server_gives_is_one_key_or_refused(text: str) -> None:
     assert keeping.public_key(text) is None
-    with pytest.raises(ValueError, match="mail"):
-        keeping.authorized_keys(POLICY, "vault", "", {"mail": text})
+    file, refused = keeping.authorized_keys(POLICY, "vault", "", {"mail": text, "files": OTHER_KEY})
+    assert refused == ["mail"]
+    assert keeping.lets_in_only(file, "files", OTHER_KEY)
+    assert " mail\n" not in file
+
+
+def test_a_key_that_another_server_has_or_gives_lets_nobody_else_in() -> None:
+    mine = allowed({"mail": KEY})
+    assert keeping.authorized_keys(POLICY, "vault", mine, {"mail": KEY, "files": KEY}) == (mine, ["files"])
+    assert keeping.authorized_keys(POLICY, "vault", mine, {"files": KEY}) == (mine, ["files"])
+    # Neither a new key of who had it, nor that both are new, makes it the other's.
+    assert keeping.authorized_keys(POLICY, "vault", mine, {"mail": OTHER_KEY, "files": KEY})[1] == ["files"]
+    assert keeping.authorized_keys(POLICY, "vault", "", {"mail": KEY, "files": KEY}) == ("", ["files", "mail"])
+    twice = mine + mine.replace("mail", "files")
+    assert keeping.authorized_keys(POLICY, "vault", twice, {}) == ("", ["files", "mail"])
+
+
+def test_only_the_new_key_lets_a_server_in() -> None:
+    both = allowed({"mail": KEY, "files": OTHER_KEY})
+    assert keeping.lets_in_only(both, "mail", KEY)
+    old = both.replace(OTHER_KEY, OTHER_KEY[:-1] + "c").replace(" files", " mail")
+    for wrong in ("", old, both + f"{KEY}\n", both + both, both.replace(OTHER_KEY, KEY)):
+        assert not keeping.lets_in_only(wrong, "mail", KEY)
+    assert not keeping.lets_in_only(both, "mail", None)
 
 
 def test_a_path_with_quotes_stays_one_argument() -> None:
     policy = {**POLICY, "repository_servers": {"vault": {"path": '/srv/a "b c'}}}
-    (line,) = keeping.authorized_keys(policy, "vault", "", {"mail": KEY}).splitlines()
+    (line,) = keeping.authorized_keys(policy, "vault", "", {"mail": KEY})[0].splitlines()
     assert line.startswith('command="rclone serve restic --stdio --append-only \'/srv/a \\"b c/mail\'",restrict ')
-    assert keeping.authorized_keys(policy, "vault", line, {}) == line + "\n"
+    assert keeping.authorized_keys(policy, "vault", line, {}) == (line + "\n", [])

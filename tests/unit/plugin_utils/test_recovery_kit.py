@@ -16,6 +16,7 @@ from ansible_collections.sicekat.backup.plugins.plugin_utils import recovery
 from ansible_collections.sicekat.backup.plugins.plugin_utils.documents import page, recovery_kit
 
 PROOF = {"repository_id": "ab" * 32, "proved_at": "2026-11-22T15:00:00Z"}
+OTHER = "OTHER-" * 7 + "OTHER"
 ESCROW = "IYYAT-CT5HK-GBIM6-EM3I5-K3WZA-MAQVJ-B4DYI-RHTIJ"
 
 
@@ -64,8 +65,13 @@ def test_repositories_of_one_place_stand_together() -> None:
 
 
 def test_servers_with_one_secret_have_one_password() -> None:
-    assert recovery.passwords({"web": ESCROW, "mail": ESCROW}) == [{"groups": ESCROW.split("-"), "servers": ["web", "mail"]}]
-    assert len(recovery.passwords({"web": ESCROW, "mail": "OTHER-" * 7 + "OTHER"})) == 2
+    both = [("web", "primary", ESCROW), ("web", "offsite", ESCROW), ("mail", "primary", ESCROW)]
+    assert recovery.passwords(both) == [{"groups": ESCROW.split("-"), "servers": ["web", "mail"]}]
+
+
+def test_a_server_with_two_passwords_is_named_with_the_repository() -> None:
+    both = [("web", "primary", OTHER), ("web", "archive", ESCROW), ("mail", "primary", ESCROW)]
+    assert [one["servers"] for one in recovery.passwords(both)] == [["web/primary"], ["web/archive", "mail"]]
 
 
 def kit(language: str) -> dict:
@@ -78,7 +84,7 @@ def kit(language: str) -> dict:
     return {
         "schema": "sicekat.recovery_kit/1", "language": language, "timezone": "Asia/Jakarta", "agency": {"name": "Pemerintah Kabupaten Contoh"},
         "printed_at": "2026-11-22T15:00:00Z", "actor": "admin", "control_node": "kendali", "collection_version": "0.2.0",
-        "ledger": {"seq": 7, "hash": "cd" * 32}, "passwords": recovery.passwords({"web": ESCROW}), "places": recovery.places(rows),
+        "ledger": {"seq": 7, "hash": "cd" * 32}, "passwords": recovery.passwords([("web", "primary", ESCROW)]), "places": recovery.places(rows),
     }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import sys
 
 import pytest
 
+from ansible_collections.sicekat.backup.plugins.module_utils import record
 from ansible_collections.sicekat.backup.plugins.plugin_utils import processes, runs
 from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger, LedgerError
 
@@ -25,7 +26,7 @@ def ledger(tmp_path):
 
 
 def open_run(ledger: Ledger, name: str, process: dict) -> None:
-    ledger.open_run({"run_id": name, "local_month": "2026-11", "process": process, "expected": 1, "left_out": []}, "CB")
+    ledger.open_run({"run_id": name, "local_month": "2026-11", "process": process, "expected": 1, "left_out": [], "opened_at": record.to_text(NOW)}, "CB")
     ledger.open_record({"record_id": f"{name}:1", "run_id": name, "kind": "backup", "server": "srv", "dataset": "d"})
 
 
@@ -64,10 +65,10 @@ def test_what_a_server_may_still_be_doing_is_left_open_for_a_week(ledger):
     open_run(ledger, "mati", ended_process())
     ledger.dispatch_job("mati", "pekerjaan", "srv", ["mati:1"])
     assert runs.sweep(ledger, NOW) == 0 and runs.awaited(ledger, ledger.open_records()) == {"mati:1": "job"}
-    assert [one["job"] for one in runs.outstanding(ledger, {"srv"})] == ["pekerjaan"] and runs.outstanding(ledger, {"lain"}) == []
+    assert [one["job"] for one in runs.outstanding(ledger, {"srv"}, NOW)] == ["pekerjaan"] and runs.outstanding(ledger, {"lain"}, NOW) == []
     assert runs.sweep(ledger, NOW + runs.PATIENCE + datetime.timedelta(hours=1)) == 1
     assert (ledger.record("mati:1")["outcome"], ledger.record("mati:1")["messages"][0]["code"]) == ("unreachable", "never_collected")
-    assert runs.outstanding(ledger, {"srv"}) == []
+    assert runs.outstanding(ledger, {"srv"}, NOW) == []
 
 
 def test_a_claim_waits_for_its_repository_server_and_never_becomes_a_success_by_itself(ledger):
@@ -75,17 +76,29 @@ def test_a_claim_waits_for_its_repository_server_and_never_becomes_a_success_by_
     ledger.dispatch_job("mati", "pekerjaan", "srv", ["mati:1"])
     ledger.claim_record({"record_id": "mati:1", "outcome": "success", "snapshot_id": "a" * 64})
     assert runs.sweep(ledger, NOW) == 0 and runs.awaited(ledger, ledger.open_records()) == {"mati:1": "claim"}
-    assert runs.outstanding(ledger, {"srv"}) == []
+    assert runs.outstanding(ledger, {"srv"}, NOW) == []
     runs.sweep(ledger, NOW + runs.PATIENCE + datetime.timedelta(hours=1))
     assert (ledger.record("mati:1")["outcome"], ledger.record("mati:1")["cause"]) == ("failed", "no_evidence")
+
+
+def test_a_run_of_a_control_node_that_is_gone_is_swept_when_it_is_older_than_any_run(ledger):
+    open_run(ledger, "asing", {**ended_process(), "node": "wadah-lama"})
+    assert runs.sweep(ledger, NOW + datetime.timedelta(hours=19)) == 0
+    assert runs.sweep(ledger, NOW + datetime.timedelta(hours=21)) == 1 and ledger.record("asing:1")["outcome"] == "aborted"
+
+
+@pytest.mark.parametrize("record_id", ["../../x:1", "/etc/x:1", "a:b", "a:1/../b", "a", "", "a:1\n"])
+def test_no_manifest_is_kept_outside_its_directory(record_id):
+    with pytest.raises(ValueError, match=r".*"):
+        runs.manifest_path("/state", record_id)
 
 
 def test_the_jobs_of_a_living_run_are_its_own(ledger):
     open_run(ledger, "hidup", processes.identify(os.getpid()))
     ledger.dispatch_job("hidup", "pekerjaan", "srv", ["hidup:1"])
-    assert runs.outstanding(ledger, {"srv"}) == []
+    assert runs.outstanding(ledger, {"srv"}, NOW) == []
 
 
 def test_any_other_refusal_of_the_ledger_is_told(ledger):
     with pytest.raises(LedgerError):
-        runs._unless_closed(ledger.close_record, runs.abandoned("tak-dikenal:1", "aborted", "interrupted"))
+        runs.unless_written(ledger.close_record, runs.abandoned("tak-dikenal:1", "aborted", "interrupted"))

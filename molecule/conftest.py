@@ -1,0 +1,39 @@
+# SPDX-FileCopyrightText: SI CEKAT contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the tests of all scenarios share. They run on hosts that are up: scripts/molecule.sh SCENARIO converge, then ... pytest."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible.plugins.loader import init_plugin_loader
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "molecule/shared"))
+init_plugin_loader([str(ROOT / "collections")])
+
+from fleet import Fleet  # noqa: E402
+
+
+def _end(*_signal: object) -> None:
+    pytest.exit("ended from outside", returncode=143)
+
+
+signal.signal(signal.SIGTERM, _end)
+
+
+@pytest.fixture
+def fleet(request: pytest.FixtureRequest) -> Iterator[Fleet]:
+    """The fleet of the test's scenario; what a test does to its lines, power and inventory is undone."""
+    fleet = Fleet(request.path.parents[1].name)
+    try:
+        yield fleet
+    finally:
+        fleet.stop()
+    # not after a run that was ended from outside, whose hosts are being removed
+    fleet.undo()

@@ -18,7 +18,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
-from ansible_collections.sicekat.backup.plugins.plugin_utils import performers, runs
+from ansible_collections.sicekat.backup.plugins.plugin_utils import confirming, performers, runs
 from ansible_collections.sicekat.backup.plugins.plugin_utils.control import ControlAction, Speaker
 from ansible_collections.sicekat.backup.plugins.plugin_utils.documentation import Archive, not_green
 from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger
@@ -83,9 +83,9 @@ class ActionModule(ControlAction):
         for server, note in sorted(told.items()):
             if note["problem"]:
                 yield say("listing_problem", server=server, detail=say.message(note["problem"]))
-            for kind in ("unclaimed", "vanished"):
+            for kind in ("unclaimed", "vanished", "strange_keys"):
                 if note[kind]:
-                    yield say(f"listing_{kind}", server=server, count=len(note[kind]), names=", ".join(one["snapshot_id"][:12] for one in note[kind][:5]))
+                    yield say(f"listing_{kind}", server=server, count=len(note[kind]), names=confirming.names(note[kind]))
 
     def _lines(self, ledger: Ledger, checklist: dict, say: Speaker) -> list[str]:
         """Returns a line for each record that is not green, and for what the run could not know."""

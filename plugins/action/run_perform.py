@@ -185,7 +185,7 @@ class ActionModule(ControlAction):
             return {"skipped": True}
         repositories = [
             {
-                "server": server, **self._access.endpoint(server, "primary", self._host),
+                "server": server, **self._access.endpoint(server, "primary", self._host), "known_keys": self._access.known_keys(server, "primary"),
                 "measure": [claims[one["record_id"]]["snapshot_id"] for one in mine if one["server"] == server and _has_snapshot(claims.get(one["record_id"]))],
             }
             for server in asked
@@ -209,9 +209,9 @@ class ActionModule(ControlAction):
                 found["problems"].append(f"{server}: {self._say.message(note['problem'])}")
             else:
                 found["records"] += [confirming.confirmed(one, claims[one["record_id"]], listing) for one in own]
-            for kind in ("unclaimed", "vanished"):
+            for kind in ("unclaimed", "vanished", "strange_keys"):
                 if note[kind]:
-                    names = ", ".join(one["snapshot_id"][:12] for one in note[kind][:5])
+                    names = confirming.names(note[kind])
                     found["problems"].append(self._say(f"listing_{kind}", server=server, count=len(note[kind]), names=names))
         return found
 

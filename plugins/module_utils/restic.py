@@ -48,7 +48,7 @@ LOCK_STALE_S = 30 * 60
 LOCK_WAIT_S = 300
 _LOCK_RETRY_S = 10
 # For a repository whose owner is another user than we, because a key file that a stranger planted may ask for any amount.
-MEMORY_LIMIT_BYTES = 2 << 30
+MEMORY_LIMIT_BYTES = 4 << 30
 
 _ID = re.compile(r"[0-9a-f]{64}")
 _PACKS = re.compile(r"100\.00%\s+(\d+) / (\d+) packs")

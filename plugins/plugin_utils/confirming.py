@@ -73,6 +73,7 @@ def listed(server: str, listing: Mapping, ledger: Ledger, claims: Sequence[Mappi
         "server": server, "repository": "primary", "listed_at": listing.get("clock") or record.to_text(record.utc_now()),
         "repository_id": listing.get("repository_id"), "count": len(listing["snapshots"]),
         "problem": listing.get("problem"), "unclaimed": [], "explained": [], "vanished": [],
+        "strange_keys": list(listing.get("strange_keys") or ())[:_UNCLAIMED_SHOWN],
     }  # fmt: skip
     if note["problem"]:
         return carried_on(note, ledger)
@@ -94,6 +95,11 @@ def listed(server: str, listing: Mapping, ledger: Ledger, claims: Sequence[Mappi
     note["unclaimed"] = note["unclaimed"][:_UNCLAIMED_SHOWN]
     note["vanished"] = list(_vanished(server, {one["id"] for one in listing["snapshots"]}, note["repository_id"], ledger, since))
     return note
+
+
+def names(found: Sequence) -> str:
+    """Returns the beginnings of the first ids of a finding, for a message."""
+    return ", ".join((one if isinstance(one, str) else one["snapshot_id"])[:12] for one in found[:5])
 
 
 def tag(snapshot: Mapping, name: str) -> str | None:
@@ -146,5 +152,5 @@ def unanswered(server: str, problem: Mapping, ledger: Ledger) -> dict:
 def carried_on(note: Mapping, ledger: Ledger) -> dict:
     """Returns the note of a listing that failed with what the one before had found: silence clears nothing."""
     before = ledger.newest("repository_listed", note["server"], "primary") or {}
-    kept = {key: before.get(key) or [] for key in ("unclaimed", "explained", "vanished")}
+    kept = {key: before.get(key) or [] for key in ("unclaimed", "explained", "vanished", "strange_keys")}
     return {**note, "repository_id": before.get("repository_id"), **kept}

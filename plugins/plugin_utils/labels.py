@@ -90,6 +90,7 @@ LABELS: dict[str, dict[str, str]] = {
         "unlisted": "Repository could not be asked",
         "vanished": "Snapshot is gone",
         "unclaimed": "Snapshot of nobody",
+        "strange_key": "Key of nobody",
     },
     "canary": {"found": "Found", "missing": "Missing", "none": "Not used"},
     "database": {"sound": "Sound", "damaged": "Damaged", "none": "No database"},

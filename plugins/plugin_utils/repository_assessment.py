@@ -30,7 +30,11 @@ def reasons(listings: Sequence[Mapping], server: str) -> list[dict]:
         place = {"repository": listing["repository"]}
         if listing["problem"]:
             found.append({"code": "status_unlisted", "params": place})
-        found += [{"code": f"status_{kind}", "params": {**place, "count": len(listing[kind])}} for kind in ("unclaimed", "vanished") if listing[kind]]
+        found += [
+            {"code": f"status_{kind}", "params": {**place, "count": len(listing[kind])}}
+            for kind in ("unclaimed", "vanished", "strange_keys")
+            if listing.get(kind)
+        ]
     return found
 
 
@@ -42,7 +46,7 @@ def unseen(policy: Mapping, listings: Sequence[Mapping], server: str) -> list[di
 
 
 def findings(listings: Sequence[Mapping], records: Sequence[Mapping]) -> list[dict]:
-    """Returns an entry for each repository that could not be asked and each snapshot that no record claims, or that is gone."""
+    """Returns an entry for each repository that could not be asked and each snapshot that no record claims, or that is gone, and key of nobody."""
     made = {one["record_id"]: one for one in records}
     return [entry for listing in listings for entry in _of_listing(listing, made)]
 
@@ -58,6 +62,8 @@ def _of_listing(listing: Mapping, made: Mapping[str, Mapping]) -> Iterator[dict]
         yield {**base, "kind": "vanished", "snapshot_id": one["snapshot_id"], **known}
     for one in listing["unclaimed"]:
         yield {**base, "kind": "unclaimed", **{key: one[key] for key in ("snapshot_id", "time", "hostname", "tags")}}
+    for key_id in listing.get("strange_keys") or ():
+        yield {**base, "kind": "strange_key", "snapshot_id": key_id}
 
 
 def overview(policy: Mapping, evidence: Mapping, listings: Sequence[Mapping]) -> list[dict]:

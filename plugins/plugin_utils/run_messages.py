@@ -120,6 +120,10 @@ RUN_MESSAGES: dict[str, str] = {
         "{server}: {count} snapshot(s) in its repository belong to no record: {names}. Somebody else wrote them, or the server is compromised. Examine them "
         "before retention runs."
     ),
+    "listing_strange_keys": (
+        "{server}: its repository holds {count} key(s) that we did not make: {names}. Somebody else can open it, or wants to keep us out. Examine the "
+        "server, and remove the files of these names from the directory keys of its repository."
+    ),
     "listing_vanished": (
         "{server}: {count} proved backup(s) are no longer in its repository, and retention did not remove them: {names}. Examine the repository server."
     ),
@@ -161,6 +165,7 @@ RUN_MESSAGES: dict[str, str] = {
     "status_unlisted": "It could not be asked what the repository {repository} holds, so nobody confirms its backups. See the findings.",
     "status_no_listing": "The repository server has never been asked what the repository {repository} holds.",
     "status_unclaimed": "The repository {repository} holds {count} snapshot(s) that no record accounts for. See the findings.",
+    "status_strange_keys": "The repository {repository} holds {count} key(s) that we did not make. See the findings.",
     "status_vanished": (
         "{count} proved snapshot(s) are gone from the repository {repository}, though retention did not remove them. They prove nothing any more. "
         "See the findings."

@@ -172,6 +172,14 @@ def test_a_proved_backup_that_is_gone_has_vanished_unless_retention_removed_it(l
     assert note["vanished"] == [{"snapshot_id": "a" * 64, "record_id": "r:1"}]
 
 
+def test_a_key_of_nobody_is_noted_and_silence_does_not_clear_it(ledger):
+    note = confirming.listed("srv", {**listing(), "strange_keys": ["k" * 64]}, ledger, [], None)
+    ledger.append("repository_listed", note)
+    assert note["strange_keys"] == ["k" * 64] and confirming.names(note["strange_keys"]) == "k" * 12
+    assert confirming.unanswered("srv", {"code": "no_listing", "params": {}}, ledger)["strange_keys"] == ["k" * 64]
+    assert confirming.listed("srv", listing(), ledger, [], None)["strange_keys"] == []
+
+
 def test_a_listing_that_failed_proves_nothing_and_accuses_nobody(ledger):
     add(ledger, 1, claim("a"))
     problem = {"code": "network", "params": {"detail": "x"}}

@@ -115,7 +115,7 @@ class ActionModule(DeployAction):
         strange = [
             self.say("rotate_strange_keys", server=self._server, repository=one["repository_name"], names=", ".join(names) or "-")
             for one in found["results"]
-            if (names := sorted(set(one["keys"]) ^ set(one["key_ids"])))
+            if (names := sorted(set(one["present"]) ^ set(one["key_ids"])))
         ]
         if strange:
             raise AnsibleActionFail("\n".join(strange))

@@ -63,7 +63,7 @@ repository_id:
     - A repository with another identity is refused.
   type: str
 key_hint:
-  description: Id of the key (64 hex digits) that O(password) opens. It is tried before all others.
+  description: Id of the key (64 hex digits) that the password opens. It is tried before all others.
   type: str
 repository_name:
   description: Name of the repository in the policy.

@@ -69,7 +69,7 @@ results:
       description: Id of the key that each of the wanted passwords opens, in their order; in check mode null for one that opens none.
       type: list
       elements: str
-    keys:
+    present:
       description: Ids of all keys that it has in the end; null if that was not looked at.
       type: list
       elements: str
@@ -109,7 +109,7 @@ def settle(endpoint, params, check_mode):
     """Gives one repository its keys and returns its entry."""
     repository = endpoint_of(endpoint, params)
     restic = repository.restic
-    count = {"opened": 0, "added": 0, "removed": 0, "key_ids": [], "keys": None}
+    count = {"opened": 0, "added": 0, "removed": 0, "key_ids": [], "present": None}
 
     def work():
         repository.require_identity()
@@ -130,7 +130,7 @@ def settle(endpoint, params, check_mode):
                 count["removed"] += 1
                 if check_mode:
                     break
-        count["keys"] = restic.key_ids()
+        count["present"] = restic.key_ids()
 
     _nothing, cause, problem = guarded(work)
     named = {"server": endpoint["server"], "repository_name": repository.name, "repository_id": repository.pinned_id}

@@ -176,7 +176,7 @@ def _may_be_empty(closed: Mapping) -> bool:
     """Returns True for a restore of nothing that was meant to be nothing: as many files as expected, and the canary."""
     restore = closed.get("restore") or {}
     files = restore.get("files") or {}
-    return restore.get("canary") == "found" and files.get("expected") == files.get("restored") is not None
+    return restore.get("canary") == "found" and files.get("restored") is not None and files.get("expected") == files["restored"]
 
 
 def manifest(text: Any, digest: str) -> dict:

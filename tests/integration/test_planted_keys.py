@@ -111,13 +111,13 @@ def test_the_keys_that_passwords_open_are_named(tmp_path, restic_binary, cheap_k
     place = arguments(tmp_path / "repo", restic_binary, tmp_path, repository_id=identity, key_hint=ours, passwords=["baru", PASSWORD], remove=[])
     assert repository_keys.settle(place, place, True)["key_ids"] == [None, ours]
     found = repository_keys.settle(place, place, False)
-    assert found["problem"] is None and found["key_ids"][1] == ours and sorted(found["keys"]) == sorted(found["key_ids"])
+    assert found["problem"] is None and found["key_ids"][1] == ours and sorted(found["present"]) == sorted(found["key_ids"])
     rotated = {**place, "password": "baru", "key_hint": found["key_ids"][0], "passwords": ["baru"], "remove": [PASSWORD]}
     strange = plant(tmp_path / "repo", 2)
     left = repository_keys.settle(rotated, rotated, False)
     assert left["problem"] is None
     assert (left["removed"], left["key_ids"]) == (1, found["key_ids"][:1])
-    assert set(left["keys"]) == {strange, *left["key_ids"]}
+    assert set(left["present"]) == {strange, *left["key_ids"]}
 
 
 def test_a_planted_key_cannot_take_the_memory_of_a_repository_server(open_directory, restic_binary, cheap_key, monkeypatch):

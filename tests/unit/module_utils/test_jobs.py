@@ -163,7 +163,7 @@ def test_a_worker_that_is_killed_is_lost_and_its_job_is_never_begun_again(yard):
 
 def test_jobs_of_other_names_do_not_wait_for_each_other(yard):
     yard.call("one")
-    wait_for(lambda: (yard.root / "pids").exists())
+    wait_for((yard.root / "pids").exists)
     yard.call("two")
     wait_for(lambda: yard.executions() == 2)
     assert (yard.state("one"), yard.state("two")) == ("running", "running")

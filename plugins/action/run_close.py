@@ -41,6 +41,9 @@ class ActionModule(ControlAction):
         with Ledger.open(runs.ledger_path(run["state_dir"])) as ledger:
             checklist, files, trouble = self._settle(ledger, run, say)
             rows = self._lines(ledger, checklist, say)
+            policy = next(entry.data["policy"] for entry in ledger.policies() if entry.data["digest"] == ledger.run(run["run_id"])["policy_digest"])
+            if names := runs.dropped(ledger, policy):
+                rows.append(say("gate_dropped", names=", ".join(names)))
         counts = checklist["counts"]
         green = not trouble and counts["expected"] > 0 and counts["success"] == counts["expected"] == run["expected"]
         overall = "incomplete" if trouble and checklist["overall"] == "success" else checklist["overall"]

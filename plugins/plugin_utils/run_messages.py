@@ -140,6 +140,10 @@ RUN_MESSAGES: dict[str, str] = {
         "reaches it collects the result."
     ),
     "gate_unconfirmed": "{count} record(s) wait until their repository server confirms what the server claims. The next run asks it again.",
+    "gate_dropped": (
+        "{names} left the inventory without offboard.yml: nobody reports on them any more, and their access may still be open. Run offboard.yml for each, or "
+        "put them back."
+    ),
     "gate_left_out": "{count} record(s) of servers that --limit left out have no evidence in this period: {names}",
     "gate_check_mode": "Check mode: nothing was backed up and nothing recorded. {expected} record(s) would be opened.",
     "gate_documents": (

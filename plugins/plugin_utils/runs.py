@@ -85,6 +85,12 @@ def open_run(ledger: Ledger, policy: Mapping, run: Mapping, owing: Sequence[tupl
     return stored
 
 
+def dropped(ledger: Ledger, policy: Mapping) -> list[str]:
+    """Returns the servers of earlier policies that are in this one no more, and that nobody has offboarded."""
+    before = {name for entry in ledger.policies() for name in entry.data["policy"]["servers"]}
+    return sorted(before - set(policy["servers"]) - {note["server"] for note in ledger.notes("server_offboarded")})
+
+
 def is_over(run: Mapping, moment: datetime.datetime) -> bool:
     """Returns True if nobody works on a run any more. Of another control node we only see that its run is older than any run lasts."""
     foreign = run["process"]["node"] != platform.node() and record.from_text(run["opened_at"]) < moment - LONGEST_RUN

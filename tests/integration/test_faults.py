@@ -268,6 +268,16 @@ def test_limit_leaves_hosts_out_and_says_so(any_site):
     assert done.code == 0
 
 
+def test_a_server_that_leaves_the_inventory_unannounced_is_named(any_site):
+    any_site.hosts["srv-dua"] = {"backup_datasets": []}
+    assert "keluar dari inventaris" not in any_site.play("daily").text
+    any_site.hosts["srv-tiga"] = {}
+    any_site.play("daily")
+    del any_site.hosts["srv-tiga"]
+    done = any_site.play("daily")
+    assert done.code == 0 and "srv-tiga keluar dari inventaris" in done.text, done.text
+
+
 def test_no_host_matches(any_site):
     any_site.hosts = {}
     done = any_site.play("daily")

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import os
 import shutil
 import signal
 import sqlite3
 import subprocess
 import time
+import zoneinfo
 from pathlib import Path
 
 import pytest
@@ -276,6 +278,17 @@ def test_a_server_that_leaves_the_inventory_unannounced_is_named(any_site):
     del any_site.hosts["srv-tiga"]
     done = any_site.play("daily")
     assert done.code == 0 and "srv-tiga keluar dari inventaris" in done.text, done.text
+
+
+def test_a_run_that_comes_after_start_by_is_missed_and_not_late(any_site):
+    now = datetime.datetime.now(zoneinfo.ZoneInfo("Asia/Jakarta"))
+    clock = {name: f"{now + datetime.timedelta(hours=hours):%H:%M}" for name, hours in (("start", -2), ("start_by", -1), ("end", 2))}
+    any_site.variables["backup_cycles"]["daily"] = {**clock, "grace": "1h"}
+    found = failed(any_site, "missed", "deadline")
+    assert any_site.codes(found) == ["start_by_passed"] and not found.get("snapshot_id")
+    assert not list((any_site.primary / "snapshots").iterdir())
+    any_site.variables["backup_cycles"]["daily"]["start_by"] = clock["end"]
+    assert any_site.play("daily").code == 0
 
 
 def test_no_host_matches(any_site):

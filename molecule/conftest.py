@@ -37,3 +37,18 @@ def fleet(request: pytest.FixtureRequest) -> Iterator[Fleet]:
         fleet.stop()
     # not after a run that was ended from outside, whose hosts are being removed
     fleet.undo()
+
+
+@pytest.fixture
+def backed_up(fleet: Fleet) -> Fleet:
+    """A fleet whose servers have all made a backup that counts."""
+    if not all(fleet.records(server=server, kind="backup", outcome="success") for server in fleet.servers):
+        fleet.done("daily")
+    return fleet
+
+
+@pytest.fixture
+def big(fleet: Fleet) -> None:
+    """Gives loket so much new data, and so slow a line, that its next backup takes about a quarter of a minute."""
+    fleet.bed.run("loket", "head -c 6M /dev/urandom >/srv/berkas/besar.bin")
+    fleet.bed.slow("loket", 4000)

@@ -28,7 +28,7 @@ if [[ $1 == test ]]; then
     trap 'kill "$running" 2>/dev/null || true; scripts/testbed.sh destroy "$CACHE/testbed/$scenario"' EXIT
     trap 'exit 130' INT TERM
     scripts/restic-binaries.sh "$CACHE/restic"
-    molecule --base-config .config/molecule/config.yml "$1" --scenario-name "$scenario" "${@:2}" &
+    molecule --base-config .config/molecule/config.yml "$1" --no-command-borders --scenario-name "$scenario" "${@:2}" &
     running=$!
     wait "$running"
     exit

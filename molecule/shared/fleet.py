@@ -38,11 +38,13 @@ class Playing:
     """A playbook at work, in a process group of its own."""
 
     def __init__(self, command: Sequence[str]) -> None:
+        # as from a shell: Molecule sets a dozen of them
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_"))}
         self._output = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
         self._began = time.monotonic()
         self._process = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT, start_new_session=True,
-            env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "LC_ALL": "C.UTF-8", "ANSIBLE_NOCOLOR": "1"},
+            env={**environment, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "LC_ALL": "C.UTF-8"},
         )  # fmt: skip
 
     @property
@@ -78,6 +80,13 @@ class Fleet:
         self._playing: list[Playing] = []
         self._scratch = tempfile.TemporaryDirectory(dir=self.bed.path)
 
+    @property
+    def servers(self) -> list[str]:
+        return list(self._groups()["servers"]["hosts"])
+
+    def _groups(self) -> dict:
+        return yaml.safe_load(self._inventory.read_text(encoding="utf-8"))["all"]["children"]
+
     # Playbooks
 
     def start(self, playbook: str, *arguments: str) -> Playing:
@@ -99,8 +108,7 @@ class Fleet:
     def edit(self, host: str | None = None, **variables: object) -> None:
         """Edits the inventory: variables of all hosts, or of one, which joins the servers if it is new."""
         place = Path(self._scratch.name) / f"edit{len(self.more)}"
-        scenario = yaml.safe_load(self._inventory.read_text(encoding="utf-8"))["all"]["children"]
-        known = {name for group in scenario.values() for name in group["hosts"]}
+        known = {name for group in self._groups().values() for name in group["hosts"]}
         hosts = {"all": {"children": {"servers": {"hosts": {host: None}}}}} if host and host not in known else {"all": {}}
         variables_file = place / (f"host_vars/{host}.yml" if host else "group_vars/all.yml")
         variables_file.parent.mkdir(parents=True)

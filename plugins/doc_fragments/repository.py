@@ -164,32 +164,35 @@ requirements:
 
 
 class ModuleDocFragment:
-    """Options of every module that speaks to a repository."""
+    """Options of every module that speaks to a repository.
 
-    DOCUMENTATION = _options(_ENDPOINT + _ENGINE + _JOB) + _REQUIREMENTS
+    Annotated, because ansible-test takes every plain assignment here for a literal.
+    """
 
-    LOOK = _options(_ENDPOINT + _ENGINE) + _REQUIREMENTS
+    DOCUMENTATION: str = _options(_ENDPOINT + _ENGINE + _JOB) + _REQUIREMENTS
 
-    ENGINE = _options(_ENGINE) + _REQUIREMENTS
+    LOOK: str = _options(_ENDPOINT + _ENGINE) + _REQUIREMENTS
 
-    CHUNKER = _options(_suboptions("chunker_access:\n  description: What opens the way to O(chunker_repository).\n  type: dict\n  default: {}\n", _ACCESS))
+    ENGINE: str = _options(_ENGINE) + _REQUIREMENTS
 
-    REPOSITORIES = _options(_suboptions(_SEVERAL, _ENDPOINT + _SERVER))
+    CHUNKER: str = _options(_suboptions("chunker_access:\n  description: What opens the way to O(chunker_repository).\n  type: dict\n  default: {}\n", _ACCESS))
 
-    LISTED = _options(_suboptions(_SEVERAL, _ENDPOINT + _SERVER + _KNOWN_KEYS + _MEASURE))
+    REPOSITORIES: str = _options(_suboptions(_SEVERAL, _ENDPOINT + _SERVER))
 
-    KEYS = _options(_suboptions(_SEVERAL, _ENDPOINT + _SERVER + _PASSWORDS))
+    LISTED: str = _options(_suboptions(_SEVERAL, _ENDPOINT + _SERVER + _KNOWN_KEYS + _MEASURE))
 
-    SOURCE = _options(_suboptions("source:\n  description: Repository to read from.\n  type: dict\n  required: true\n", _ENDPOINT))
+    KEYS: str = _options(_suboptions(_SEVERAL, _ENDPOINT + _SERVER + _PASSWORDS))
 
-    PROGRESS = r"""
+    SOURCE: str = _options(_suboptions("source:\n  description: Repository to read from.\n  type: dict\n  required: true\n", _ENDPOINT))
+
+    PROGRESS: str = r"""
 options:
   progress:
     description: File on the server that is replaced about once a second with the bytes done and in total, for a live view.
     type: path
 """
 
-    RESTORE = r"""
+    RESTORE: str = r"""
 options:
   dataset:
     description: Data set of the policy.

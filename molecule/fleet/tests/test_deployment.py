@@ -135,7 +135,8 @@ def test_no_secret_is_on_the_control_nodes_disk(backed_up: Fleet):
     assert [path for path in files if any(secret in path.read_bytes() for secret in searched)] == []
 
 
-def test_while_a_backup_runs_no_secret_is_in_arguments_or_environments(backed_up: Fleet, big: int):
+@pytest.mark.usefixtures("big")
+def test_while_a_backup_runs_no_secret_is_in_arguments_or_environments(backed_up: Fleet):
     fleet = backed_up
     searched = [*secrets_of(fleet), "rahasia-uji-armada"]
     playing = fleet.start("daily")

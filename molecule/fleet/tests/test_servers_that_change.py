@@ -102,4 +102,3 @@ def test_a_server_that_was_renamed_is_another_one_and_says_so(backed_up: Fleet):
     # back to the old name, whose files on the server the new one has replaced
     fleet.more.clear()
     fleet.done("site")
-    fleet.done("daily")

@@ -14,13 +14,6 @@ KEEPER, STORE = "brankas", "/srv/brankas"
 SSH = "ssh -i /etc/si-cekat/id_ed25519 -o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile=/etc/si-cekat/known_hosts"
 
 
-@pytest.fixture
-def backed_up(fleet: Fleet) -> Fleet:
-    if not all(fleet.records(server=server, kind="backup", outcome="success") for server in ("kasir", "lapor")):
-        fleet.done("daily")
-    return fleet
-
-
 def digest(name: str) -> str:
     return hashlib.sha256((ROOT / ".cache/restic" / name).read_bytes()).hexdigest()
 

@@ -108,6 +108,7 @@ def test_names_of_damaged_files_are_harmless(any_site):
 def _index(row: dict) -> dict:
     return {
         "schema": "sicekat.index/1", "generated_at": "2026-11-22T00:00:00Z", "language": "id", "timezone": "Asia/Jakarta", "agency": {},
-        "policy_digest": "0" * 64, "status": [], "owed": [], "repositories": [], "findings": [], "storage": [], "checklists": [], "records": [{**row, "dataset": "=CMD()"}],
+        "policy_digest": "0" * 64, "status": [], "owed": [], "repositories": [], "findings": [], "storage": [],
+        "checklists": [], "records": [{**row, "dataset": "=CMD()"}],
         "ledger": {"seq": 1, "hash": "0" * 64, "problems": []},
     }  # fmt: skip

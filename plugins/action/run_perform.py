@@ -73,7 +73,10 @@ class ActionModule(ControlAction):
             job = f"{self._run['run_id']}-{hashlib.sha256(f'{self._host} {step} {number}'.encode()).hexdigest()[:12]}"
             try:
                 self._low_level_execute_command("true", sudoable=False)  # a server that is down from the beginning was given no job
-                arguments = self._planned(call) if call.module == "retention" else call.arguments
+                arguments, failure = self._planned(call) if call.module == "retention" else (call.arguments, None)
+                if failure:
+                    self._settle(found, call.opened, failure)
+                    continue
                 self._ledger.dispatch_job(self._run["run_id"], job, self._host, [one["record_id"] for one in call.opened])
                 outcome = self._heard_out(self._call_until_reached(call.module, {**arguments, "job": job}), job)
             except AnsibleConnectionFailure as error:
@@ -85,18 +88,23 @@ class ActionModule(ControlAction):
             self._settle(found, call.opened, outcome)
         return found
 
-    def _planned(self, call: performing.Call) -> dict:
-        """Returns the arguments of a removal that allow only what the ledger was told before: what is gone later was not stolen."""
+    def _planned(self, call: performing.Call) -> tuple[dict, dict | None]:
+        """Returns the arguments of a removal that allow only what the ledger was told before: what is gone later was not stolen.
+
+        Where nothing could be planned, it also returns what the module said: a retention that was not allowed anything is no success.
+        """
         check_mode, self._task.check_mode = self._task.check_mode, True
         try:
             plan = self._execute_module(module_name="sicekat.backup.retention", module_args=call.arguments, task_vars=self._task_vars)
         finally:
             self._task.check_mode = check_mode
-        allowed = [one["snapshot_id"] for one in plan.get("removals") or ()]
+        if "removals" not in plan:
+            return call.arguments, plan
+        allowed = [one["snapshot_id"] for one in plan["removals"]]
         if allowed:
             where = {key: call.opened[0][key] for key in ("server", "repository", "run_id")}
             self._ledger.append("retention_planned", {**where, "snapshots": allowed})
-        return {**call.arguments, "allowed": allowed}
+        return {**call.arguments, "allowed": allowed}, None
 
     def _heard_out(self, outcome: dict, job: str) -> dict | None:
         """Returns what a module said, or its job left where the module itself was ended; None while the job goes on."""

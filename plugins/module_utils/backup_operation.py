@@ -15,13 +15,13 @@ import hashlib
 import os
 import secrets
 import shutil
-import time
 
+from ansible_collections.sicekat.backup.plugins.module_utils import hooks, record, taking
 from ansible_collections.sicekat.backup.plugins.module_utils import manifest as manifests
-from ansible_collections.sicekat.backup.plugins.module_utils import record
+from ansible_collections.sicekat.backup.plugins.module_utils.programs import ProgramError
 from ansible_collections.sicekat.backup.plugins.module_utils.restic_errors import EXIT_PARTIAL, ResticError, item_of, stderr_text
-from ansible_collections.sicekat.backup.plugins.module_utils.sources import source_for
-from ansible_collections.sicekat.backup.plugins.module_utils.sources.base import SourceError
+from ansible_collections.sicekat.backup.plugins.module_utils.sources.base import SourceError, failure_of
+from ansible_collections.sicekat.backup.plugins.module_utils.sources.kinds import source_for
 from ansible_collections.sicekat.backup.plugins.module_utils.storage import identity_problems
 from ansible_collections.sicekat.backup.plugins.module_utils.workspace import Busy, os_failure
 
@@ -29,7 +29,10 @@ _ERRORS_SHOWN = 100
 
 
 class Task:
-    """What is to be backed up and how. datasets: policy data sets, each with its record_id. sample: int or "full"."""
+    """What is to be backed up and how. datasets: policy data sets, each with its record_id. sample: int or "full".
+
+    logs: {record_id: the whole log as text}, filled while it is done.
+    """
 
     def __init__(self, host, cycle, datasets, force, sample, report):
         self.host = host
@@ -38,6 +41,7 @@ class Task:
         self.force = force
         self.sample = sample
         self.report = report
+        self.logs = {}
 
 
 def back_up(task, workspace, primary):
@@ -89,26 +93,53 @@ def _refused(repository, started, cause, message, exit_code=None):
 
 
 def _back_up_one(task, dataset, workspace, repository):
-    """Backs up one data set; returns (closed record without listing, manifest or None)."""
+    """Backs up one data set between its hooks; returns (closed record without listing, manifest or None)."""
     started = record.utc_now()
+    try:
+        with workspace.exclusive(dataset["name"]) as hold:
+            done, problem = hooks.run(dataset, "before")
+            if problem:
+                closed, manifest = _refused(repository, started, "hook", problem), None
+            else:
+                closed, manifest = _attempt(task, dataset, workspace, repository, hold, started)
+            for stage in ("after", "on_failure") if closed["outcome"] != "success" else ("after",):
+                more, problem = hooks.run(dataset, stage, closed["outcome"])
+                done += more
+                if problem:
+                    closed["messages"].append(problem)
+                    closed["warning_count"] += 1
+            if done:
+                failed = {one["stage"] for one in done if one["result"] == "failed"}
+                result = "failed" if "before" in failed else "warning" if failed else "passed"
+                closed["verification"]["log_check"]["checks"].append({"check": "hooks", "result": result})
+                closed["hooks"] = done
+            return closed, manifest
+    except Busy as busy:
+        return _refused(repository, started, "busy", record.message("busy", holder=busy.holder)), None
+    except OSError as error:
+        return _refused(repository, started, *os_failure(error, workspace.root)), None
+
+
+def _attempt(task, dataset, workspace, repository, hold, started):
+    """Backs up one data set that is held; returns (closed record without listing, manifest or None), whatever goes wrong."""
     source = source_for(dataset, workspace)
     warnings = []
     try:
-        with workspace.exclusive(dataset["name"]) as hold:
-            try:
-                if hold.left_behind:
-                    warnings += [record.message("lock_cleared", holder=holder) for holder in repository.restic.clear_stale_locks()]
-                source.prepare()
-                return _run_restic(task, dataset, workspace, repository, source, started, warnings)
-            except ResticError as error:
-                hold.restic_died = error.cause in ("killed", "timeout")
-                return _refused(repository, started, error.cause, error.message, error.exit_code), None
-            finally:
-                source.clean()
+        try:
+            if hold.left_behind:
+                warnings += [record.message("lock_cleared", holder=holder) for holder in repository.restic.clear_stale_locks()]
+            source.prepare()
+            return _run_restic(task, dataset, workspace, repository, source, started, warnings)
+        finally:
+            source.clean()
+    except ResticError as error:
+        hold.restic_died = error.cause in ("killed", "timeout")
+        return _refused(repository, started, error.cause, error.message, error.exit_code), None
     except SourceError as error:
         return _refused(repository, started, error.cause, error.message), None
-    except Busy as busy:
-        return _refused(repository, started, "busy", record.message("busy", holder=busy.holder)), None
+    except ProgramError as error:
+        failure = failure_of(error)
+        return _refused(repository, started, failure.cause, failure.message), None
     except OSError as error:
         return _refused(repository, started, *os_failure(error, workspace.root)), None
     except Exception as error:  # a defect of ours in one data set must not lose the records of the others
@@ -117,67 +148,53 @@ def _back_up_one(task, dataset, workspace, repository):
 
 def _run_restic(task, dataset, workspace, repository, source, started, warnings):
     nonce = secrets.token_hex(16)
-    canary = workspace.write_canary(dataset["name"], {"nonce": nonce, "record_id": dataset["record_id"], "dataset": dataset["name"]})
-    sampler = manifests.Sampler(task.sample, nonce, canary)
-    sampler.begin(time.time_ns())
-    summary, output = repository.restic.backup(
-        source.paths() + [canary], task.host, ["sicekat", "dataset=" + dataset["name"], "cycle=" + task.cycle, "record=" + dataset["record_id"]],
-        excludes=dataset.get("exclude", ()), force=task.force, one_file_system=dataset.get("one_file_system", False),
-        on_item=sampler.take, on_progress=lambda done, total: task.report(dataset["name"], done, total),
-    )  # fmt: skip
+    canary = {"nonce": nonce, "record_id": dataset["record_id"], "dataset": dataset["name"]}
+    taken = taking.take(task, dataset, workspace, repository.restic, source, canary)
+    summary, output, manifest = taken.summary, taken.output, taken.manifest
     finished = record.utc_now()
     warnings += [record.message("lock_cleared", holder=holder) for holder in output.cleared_locks]
-    newest_ns = source.origin_mtime_ns() or sampler.newest_ns
-    canary_bytes = os.path.getsize(canary)
-    manifest = manifests.make(dataset, nonce, sampler, canary, source.paths(), source.evidence())
+    said = source.warnings + [record.printable(line)[:500] for line in output.stderr if line.strip() and not line.startswith("{")]
     closed = {
         "outcome": "success", "cause": None, "messages": list(warnings),
         "started_at": record.to_text(started), "finished_at": record.to_text(finished),
         "duration_ms": int((finished - started).total_seconds() * 1000),
-        "files": _file_counts(summary, sampler.canary_action),
+        "files": taken.files,
         "directories": {"total": sum(summary.get(key, 0) for key in ("dirs_new", "dirs_changed", "dirs_unmodified"))},
-        "data_size_bytes": summary.get("total_bytes_processed", 0) - canary_bytes, "data_added_bytes": summary.get("data_added", 0),
-        "newest_data_at": record.to_text(record.from_nanoseconds(newest_ns)) if newest_ns else None,
+        "data_size_bytes": summary.get("total_bytes_processed", 0) - taken.own_bytes, "data_added_bytes": summary.get("data_added", 0),
+        "newest_data_at": record.to_text(record.from_nanoseconds(taken.newest_ns)) if taken.newest_ns else None,
         "snapshot_id": summary.get("snapshot_id"), "parent_snapshot_id": None, "repository_id": repository.pinned_id,
         "engine": {"name": "restic", "version": repository.restic.version_text()}, "encrypted": True,
         "exit_code": output.exit_code, "error_count": output.item_errors, "warning_count": len(warnings),
         "errors": [record.printable(stderr_text(line))[:500] for line in output.stderr if item_of(line)][:_ERRORS_SHOWN],
-        "warnings": [record.printable(line)[:500] for line in output.stderr if line.strip() and not line.startswith("{")][:_ERRORS_SHOWN],
+        "warnings": said[:_ERRORS_SHOWN],
         "log": output.log(), "storage_locations": [],
-        "manifest": {"sha256": manifests.digest(manifest), "entries": len(manifest["files"])},
+        "manifest": {"sha256": manifests.digest(manifest), "entries": len(manifest["files"]) + len((manifest.get("bundle") or {}).get("members", ()))},
         "canary_sha256": hashlib.sha256(nonce.encode()).hexdigest(), "database": source.evidence(),
     }  # fmt: skip
     workspace.keep_log(dataset["record_id"], output.log_text())
-    _judge_run(closed, dataset, output, summary, sampler.canary_action)
+    task.logs[dataset["record_id"]] = output.log_text()
+    _judge_run(closed, dataset, taken)
     return closed, manifest
 
 
-def _file_counts(summary, canary_action):
-    """Returns the record's file counts; the canary is ours and is left out of each."""
-    return {
-        "total": summary.get("total_files_processed", 0) - (canary_action is not None),
-        "new": summary.get("files_new", 0) - (canary_action == "new"),
-        "changed": summary.get("files_changed", 0) - (canary_action == "modified"),
-        "unmodified": summary.get("files_unmodified", 0) - (canary_action == "unchanged"),
-    }
-
-
-def _judge_run(closed, dataset, output, summary, canary_action):
-    """Stage 1, the automatic log check: what exit code, both streams and counts say."""
+def _judge_run(closed, dataset, taken):
+    """The first look at the run: what exit code, both streams and counts say; the control node's log check goes further."""
+    output = taken.output
+    is_bundle = bool(taken.manifest.get("bundle"))
     checks = [
         {"check": "exit_code", "result": "passed" if output.exit_code == 0 else "failed"},
-        {"check": "summary", "result": "passed" if summary.get("snapshot_id") else "failed"},
+        {"check": "summary", "result": "passed" if closed["snapshot_id"] else "failed"},
         {"check": "source_errors", "result": "passed" if not output.item_errors else "failed"},
         {"check": "not_empty", "result": "passed" if closed["files"]["total"] > 0 or dataset.get("allow_empty") else "failed"},
-        {"check": "canary", "result": "passed" if canary_action else "failed"},
+        {"check": "stream_whole" if is_bundle else "canary", "result": "passed" if taken.has_canary else "failed"},
     ]
     closed["verification"] = {"log_check": {"result": "none", "checks": checks}}
-    if not summary.get("snapshot_id"):
+    if not closed["snapshot_id"]:
         _fail(closed, "failed", "no_evidence", record.message("no_evidence_snapshot"))
     elif checks[3]["result"] == "failed":
         _fail(closed, "failed", "source_empty", record.message("source_empty", path=", ".join(dataset.get("paths", ()))))
-    elif not canary_action:
-        _fail(closed, "failed", "no_evidence", record.message("canary_excluded"))
+    elif not taken.has_canary:
+        _fail(closed, "failed", "no_evidence", record.message("stream_cut" if is_bundle else "canary_excluded"))
     elif output.exit_code == EXIT_PARTIAL or output.item_errors:
         _fail(closed, "partial", "source_unreadable", record.message("source_unreadable", count=output.item_errors))
 
@@ -215,8 +232,9 @@ def _require_listing(repository, taken, made):
 
 def _finish_log_check(one):
     check = one["verification"]["log_check"]
-    failed = one["outcome"] != "success" or not check["checks"] or any(item["result"] != "passed" for item in check["checks"])
-    check["result"] = "failed" if failed else "warning" if one["warning_count"] or one["warnings"] else "passed"
+    results = {item["result"] for item in check["checks"]}
+    failed = one["outcome"] != "success" or not results <= {"passed", "warning"} or not results
+    check["result"] = "failed" if failed else "warning" if one["warning_count"] or one["warnings"] or "warning" in results else "passed"
 
 
 def _free_bytes(repository):

@@ -159,8 +159,16 @@ def _judge(closed, wanted, destination, originals, copies, problems, sample):
 
 
 def _read_back(closed, restic, manifest, sample):
-    """Compares the canary and a sample of a copy with its manifest."""
+    """Compares the canary and a sample of a copy with its manifest; a bundle is compared as a whole, and its canary lies in it."""
     verified = closed["copy"]["verified"]
+    if manifest.get("bundle"):
+        entry = {"ranges": None, "size": manifest["bundle"]["bytes"], "sha256": manifest["bundle"]["sha256"]}
+        same = _is_same(restic, closed["snapshot_id"], os.fsencode(manifest["paths"][0]), entry)
+        verified.update(canary="found" if same else "missing", compared=1, equal=int(same))
+        if not same:
+            closed["errors"].append("%s: content" % record.printable(manifest["paths"][0]))
+            _fail(closed, "restored_differs", record.message("copy_differs", count=1))
+        return
     verified["canary"] = "found" if _nonce(restic, closed["snapshot_id"], manifest["canary"]) == manifest["nonce"] else "missing"
     if verified["canary"] == "missing":
         _fail(closed, "no_evidence", record.message("no_evidence_canary"))

@@ -11,15 +11,15 @@ Note that this module util is private to the collection.
 
 from __future__ import annotations
 
-import base64
 import codecs
 import hashlib
 import json
 import os
 import random
 import stat
-import zlib
 from urllib.parse import quote_from_bytes
+
+from ansible_collections.sicekat.backup.plugins.module_utils import packing
 
 SCHEMA = 1
 
@@ -115,6 +115,14 @@ def make(dataset, nonce, sampler, canary, paths, evidence):
     }  # fmt: skip
 
 
+def make_of_bundle(dataset, nonce, path, bundle, evidence):
+    """Returns the manifest of a snapshot of one bundle. bundle: summary of bundle.Stream. path: where the snapshot has it."""
+    return {
+        "schema": SCHEMA, "dataset": dataset["name"], "kind": dataset["kind"], "nonce": nonce, "canary": None, "paths": [path],
+        "files": [], "symlinks": [], "evidence": evidence, "bundle": bundle,
+    }  # fmt: skip
+
+
 def describe(path, chooser):
     """Returns the entry of one regular file, or None if it is gone or changed while it was read.
 
@@ -151,20 +159,13 @@ def digest(manifest):
 
 
 def pack(manifest):
-    """Returns a manifest as one short text: Ansible looks at every value of a structure, which takes seconds for thousands of files."""
-    return base64.b64encode(zlib.compress(_canonical(manifest), 1)).decode("ascii")
+    """Returns a manifest as one short text."""
+    return packing.pack(_canonical(manifest))
 
 
 def unpack(text):
     """Returns the manifest of a text that `pack` made; raises ValueError for any other text, and for one that grows beyond all measure."""
-    inflater = zlib.decompressobj()
-    try:
-        content = inflater.decompress(base64.b64decode(text), _UNPACKED_MOST)
-    except zlib.error as error:
-        raise ValueError(str(error)) from None
-    if not inflater.eof:
-        raise ValueError("not a whole manifest")
-    return json.loads(content.decode("ascii"))
+    return json.loads(packing.unpack(text, _UNPACKED_MOST).decode("ascii"))
 
 
 def unpack_or_none(text):

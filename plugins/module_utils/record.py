@@ -36,6 +36,7 @@ CAUSES = (
     "sentinel_missing",
     "source_unreadable",
     "source_invalid",
+    "hook",
     "repository_missing",
     "repository_replaced",
     "repository_unpinned",
@@ -56,6 +57,7 @@ CAUSES = (
     "nothing_restored",
     "restored_differs",
     "no_evidence",
+    "implausible",
     "retention_refused",
     "target_unusable",
     "busy",
@@ -80,9 +82,11 @@ CLOSED_FIELDS = (
     "files", "directories", "data_size_bytes", "data_added_bytes", "measured", "newest_data_at",
     "snapshot_id", "parent_snapshot_id", "repository_id", "engine", "encrypted",
     "exit_code", "error_count", "warning_count", "errors", "warnings", "log",
-    "storage_locations", "verification", "manifest", "canary_sha256", "database",
+    "storage_locations", "verification", "manifest", "canary_sha256", "database", "hooks",
     "restore", "integrity", "copy", "retention", "free_bytes", "collected_at",
 )  # fmt: skip
+
+PARAMETER_MOST = 4000  # characters of a message's parameter
 
 _TIME = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)$")
 
@@ -116,8 +120,9 @@ def from_text(text):
 
 
 def message(code, **params):
-    """Returns one message of a record: a code of `messages.MESSAGES` and its printable parameters."""
-    return {"code": code, "params": {key: printable(value) for key, value in params.items()}}
+    """Returns one message of a record: a code of `messages.MESSAGES` and its printable parameters, of at most PARAMETER_MOST characters."""
+    values = {key: printable(value) for key, value in params.items()}
+    return {"code": code, "params": {key: one[:PARAMETER_MOST] if isinstance(one, str) else one for key, one in values.items()}}
 
 
 def printable(value):

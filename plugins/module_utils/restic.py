@@ -13,15 +13,12 @@ Note that this module util is private to the collection.
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 import os
 import pwd
 import re
-import signal
 import socket
 import subprocess
-import threading
 import time
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
@@ -30,11 +27,10 @@ from ansible_collections.sicekat.backup.plugins.module_utils.restic_errors impor
     EXIT_PARTIAL,
     ResticError,
     classify,
-    is_hopeless,
-    item_of,
     redact,
     refuses_removal,
 )
+from ansible_collections.sicekat.backup.plugins.module_utils.restic_process import CREDENTIALS, Handed, as_user, bounded, collect, environment
 from ansible_collections.sicekat.backup.plugins.module_utils.transport import Means, Transport
 
 OLDEST = (0, 14, 0)
@@ -47,39 +43,9 @@ LOCK_STALE_S = 30 * 60
 # How long we wait for a living holder of a lock; restic 0.14 cannot wait by itself.
 LOCK_WAIT_S = 300
 _LOCK_RETRY_S = 10
-# For a repository whose owner is another user than we, because a key file that a stranger planted may ask for any amount.
-MEMORY_LIMIT_BYTES = 4 << 30
 
 _ID = re.compile(r"[0-9a-f]{64}")
 _PACKS = re.compile(r"100\.00%\s+(\d+) / (\d+) packs")
-_ERROR_LINES = 20000
-_EXCERPT_LINES = 40
-
-
-class Output:
-    """What one restic call left.
-
-    exit_code: int. stdout, stderr: lists of redacted text lines. item_errors: number of items that could not be read.
-    cleared_locks: who held the stale locks that were removed for this call.
-    """
-
-    def __init__(self):
-        self.exit_code = None
-        self.stdout = []
-        self.stderr = []
-        self.item_errors = 0
-        self.cleared_locks = []
-
-    def log_text(self):
-        """Returns the whole log, all lines of both streams but progress and lists of unharmed files."""
-        return "".join(line + "\n" for line in self.stdout + self.stderr)
-
-    def log(self):
-        """Returns the record's log field: the digest of `log_text()`, its number of lines, and its printable end."""
-        lines = self.stdout + self.stderr
-        tail = [line for line in lines if line.strip()][-_EXCERPT_LINES:]
-        digest = hashlib.sha256(self.log_text().encode("utf-8", "surrogateescape")).hexdigest()
-        return {"sha256": digest, "lines": len(lines), "excerpt": "\n".join(record.printable(line)[:500] for line in tail)}
 
 
 class Restic:
@@ -181,6 +147,43 @@ class Restic:
         data = b"".join(path.encode("utf-8", "surrogateescape") + b"\0" for path in paths)
         output = self._with_lock_rule(arguments, limit=self._work_limit(), pipes={"paths": data}, take=take, allowed=(0, EXIT_PARTIAL))
         return summary, output
+
+    def can_stream(self):
+        """Returns True if this restic makes no snapshot of a stream whose program failed (0.17 and newer)."""
+        return self.version() >= (0, 17, 0)
+
+    def backup_stream(self, name, host, tags, stream, on_progress=None):
+        """Backs up what `stream` writes as one file /name and returns (summary dict, Output).
+
+        stream: object with `write(pipe)`, which writes everything, and `write_verdict(pipe)`, which waits for it and writes "whole" if it
+        is complete; both are called again if restic has to wait for a lock. restic runs a relay that ends well only after that word, and
+        makes no snapshot otherwise (measured with 0.18).
+        """
+        relay = ["sh", "-c", 'cat "$1" && read -r verdict <"$2" && [ "$verdict" = whole ]', "relay", "{stream}", "{verdict}"]
+        arguments = [*self._stream_options(name, host, tags), "--stdin-from-command", "--", *relay]
+        return self._backed_up(arguments, on_progress, pipes={"stream": stream.write, "verdict": stream.write_verdict})
+
+    def backup_finished(self, name, host, tags, path, on_progress=None):
+        """Backs up a finished file as one file /name, as `backup_stream` does; for restic that cannot tell a stream that was cut."""
+        with open(path, "rb") as file:
+            return self._backed_up([*self._stream_options(name, host, tags), "--stdin"], on_progress, stdin=file)
+
+    @staticmethod
+    def _stream_options(name, host, tags):
+        return ["backup", "--json", "--host", host, "--stdin-filename", "/" + name, *(word for tag in tags for word in ("--tag", tag))]
+
+    def _backed_up(self, arguments, on_progress, **options):
+        summary = {}
+
+        def take(line):
+            event = json.loads(line)
+            if event.get("message_type") == "status" and on_progress:
+                on_progress(event.get("bytes_done", 0), 0)
+            elif event.get("message_type") == "summary":
+                summary.update(event)
+            return event.get("message_type")
+
+        return summary, self._with_lock_rule(arguments, limit=self._work_limit(), take=take, allowed=(0, EXIT_PARTIAL), **options)
 
     def snapshots(self, ids=()):
         """Returns the repository's own list of snapshots (all, or those whose ids or id prefixes are given)."""
@@ -352,10 +355,10 @@ class Restic:
                     raise
             time.sleep(_LOCK_RETRY_S)
 
-    def _checked(self, arguments, limit, pipes=None, take=None, allowed=(0,), other=None, sink=None, secrets=()):
+    def _checked(self, arguments, limit, pipes=None, take=None, allowed=(0,), other=None, sink=None, secrets=(), stdin=subprocess.DEVNULL):
         if limit <= 0:
             raise ResticError("timeout", record.message("timeout", seconds=self._max_runtime))
-        output, timed_out = self._run(arguments, limit, dict(pipes or {}), take or sink, bool(sink), other, secrets)
+        output, timed_out = self._run(arguments, limit, dict(pipes or {}), take or sink, bool(sink), other, secrets, stdin)
         locked = output.exit_code != 0 and any("repository is already locked" in line for line in output.stderr)
         if timed_out or output.exit_code not in allowed or locked:
             seconds = self._max_runtime if limit != LOOK_LIMIT_S else limit
@@ -367,11 +370,11 @@ class Restic:
         if self._transport is None:
             transport = Transport(self.repository, self._access)
             user = self._user()
-            look(transport, _as_user(user), _environment(user))
+            look(transport, as_user(user), environment(user))
             self._transport = transport
         return self._transport
 
-    def _run(self, arguments, limit, pipes, take, raw, other, secrets):
+    def _run(self, arguments, limit, pipes, take, raw, other, secrets, stdin):
         self.version()
         user = self._user() if self.run_as or other is None else other._user()
         sides = [one.reach() for one in (self, other) if one is not None]
@@ -392,24 +395,24 @@ class Restic:
         options += ["--limit-upload", "%d" % self._upload_limit] if self._upload_limit else []
         for option in means.options:
             options += ["-o", option]
-        environment = _environment(user)
+        variables = environment(user)
         handed = Handed(user, pipes)
         try:
             if means.authorities:
                 options += ["--cacert", handed.file("authorities", means.authorities)]
             if means.keys:
-                environment["AWS_SHARED_CREDENTIALS_FILE"] = handed.file("keys", _CREDENTIALS % means.keys)
+                variables["AWS_SHAREDCREDENTIALS_FILE"] = handed.file("keys", CREDENTIALS % means.keys)
             words = [self.binary] + [handed.path(word) for word in options + list(arguments)]
             process = subprocess.Popen(
-                _as_user(user) + _bounded(user) + words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                pass_fds=handed.descriptors(), env=environment, cwd="/",
+                as_user(user) + bounded(user) + words, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                pass_fds=handed.descriptors(), env=variables, cwd="/",
             )  # fmt: skip
         except OSError:
             handed.drop()
             raise ResticError("engine_missing", record.message("engine_missing", path=self.binary)) from None
         finally:
             handed.close()
-        return _collect(process, handed.writers, limit, take, raw, secrets)
+        return collect(process, handed.writers, limit, take, raw, secrets)
 
     def _user(self):
         """Returns the password database's entry of the user that restic shall run as, or None where that is us."""
@@ -426,71 +429,6 @@ class Restic:
         return user
 
 
-# In quotes, because the file is an INI file, where "#" and ";" begin a comment.
-_CREDENTIALS = "[default]\naws_access_key_id = `%s`\naws_secret_access_key = `%s`\n"
-
-
-class Handed:
-    """What restic reads from /dev/fd/N: pipes, which are empty once they were read, and files in memory, which it may read twice.
-
-    user: entry of the password database to whom they belong, or None. pipes: dict of name to bytes; `{name}` stands for the path.
-    """
-
-    def __init__(self, user, pipes):
-        self._user = user
-        self._descriptors = {}
-        self.writers = []
-        for name, data in pipes.items():
-            read_end, write_end = os.pipe()
-            self._descriptors["{%s}" % name] = read_end
-            self.writers.append((write_end, data))
-            self._give(read_end)
-
-    def file(self, name, text):
-        """Returns the path of a file in memory that only the user can read."""
-        descriptor = os.memfd_create("sicekat-" + name)
-        self._descriptors["{%s}" % name] = descriptor
-        with os.fdopen(os.dup(descriptor), "wb") as file:
-            file.write(text.encode("utf-8"))
-        os.fchmod(descriptor, 0o400)
-        self._give(descriptor)
-        return "/dev/fd/%d" % descriptor
-
-    def _give(self, descriptor):
-        if self._user:
-            os.fchown(descriptor, self._user.pw_uid, self._user.pw_gid)
-
-    def path(self, word):
-        """Returns the path for `{name}`, and every other word as it is."""
-        return "/dev/fd/%d" % self._descriptors[word] if word in self._descriptors else word
-
-    def descriptors(self):
-        """Returns the ends that restic keeps."""
-        return tuple(self._descriptors.values())
-
-    def close(self):
-        """Closes our copies of the ends that restic keeps."""
-        for descriptor in self._descriptors.values():
-            os.close(descriptor)
-
-    def drop(self):
-        """Closes the other ends, where restic was not started."""
-        for write_end, _data in self.writers:
-            os.close(write_end)
-
-
-def _as_user(user):
-    """Returns the command that runs another one as a user (util-linux, part of every Debian)."""
-    if user is None:
-        return []
-    return ["setpriv", "--reuid=%d" % user.pw_uid, "--regid=%d" % user.pw_gid, "--init-groups", "--no-new-privs", "--"]
-
-
-def _bounded(user):
-    """Returns the command that bounds the memory of another one that runs as a user (util-linux): its data, for Go reserves far more addresses."""
-    return ["prlimit", "--data=%d" % MEMORY_LIMIT_BYTES, "--"] if user else []
-
-
 def _parsed(output):
     """Returns the JSON document that a call printed."""
     try:
@@ -498,81 +436,3 @@ def _parsed(output):
     except ValueError:
         detail = "unreadable output"
         raise ResticError("other", record.message("other", exit_code=output.exit_code, detail=detail), output.exit_code) from None
-
-
-def _environment(user):
-    """Returns a small environment: nothing of the caller's, least of all RESTIC_* variables, reaches restic."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "TZ") if name in os.environ}
-    kept.setdefault("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-    if user:
-        kept["HOME"] = user.pw_dir
-        kept.pop("TMPDIR", None)  # ours may be closed to that user
-    kept["RESTIC_PROGRESS_FPS"] = "1"
-    return kept
-
-
-def _collect(process, writers, limit, take, raw, secrets):
-    """Feeds the pipes, reads both streams to their end, and returns (Output, timed_out).
-
-    take: gets each JSON line of the standard output, or, if raw, all of it in pieces.
-    """
-    output = Output()
-    timed_out = threading.Event()
-
-    def stop():
-        timed_out.set()
-        process.kill()
-
-    def feed(write_end, data):
-        try:
-            with os.fdopen(write_end, "wb") as pipe:
-                pipe.write(data)
-        except BrokenPipeError:
-            pass  # restic ended before it read this pipe; its exit code tells why
-
-    def read_errors():
-        given_up = False
-        for piece in process.stderr:
-            line = redact(piece.decode("utf-8", "replace").rstrip("\n"), secrets)
-            output.item_errors += item_of(line) is not None
-            if is_hopeless(line) and not given_up:
-                given_up = True
-                process.send_signal(signal.SIGINT)  # restic then takes its lock away
-            if len(output.stderr) < _ERROR_LINES:
-                output.stderr.append(line)
-            else:
-                output.stderr[-1] = line
-
-    watchdog = threading.Timer(limit, stop)
-    watchdog.daemon = True
-    threads = [threading.Thread(target=feed, args=one, daemon=True) for one in writers]
-    threads.append(threading.Thread(target=read_errors, daemon=True))
-    for thread in [watchdog] + threads:
-        thread.start()
-    try:
-        if raw:
-            for piece in iter(lambda: process.stdout.read(1 << 20), b""):
-                take(piece)
-        else:
-            _read_lines(process.stdout, output, take, secrets)
-        output.exit_code = process.wait()
-    finally:
-        if process.poll() is None:
-            process.kill()
-        watchdog.cancel()
-    for thread in threads:
-        thread.join(10)
-    return output, timed_out.is_set()
-
-
-def _read_lines(stream, output, take, secrets):
-    for piece in stream:
-        line = redact(piece.decode("utf-8", "replace").rstrip("\n"), secrets)
-        kind = None
-        if take is not None and line.startswith("{"):
-            try:
-                kind = take(line)
-            except (ValueError, KeyError):
-                kind = None  # a line that this version of the adapter does not know
-        if kind not in ("status", "verbose_status", "node", "snapshot"):
-            output.stdout.append(line)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: SI CEKAT contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The directory on a server that belongs to us: canaries, spool, scratch, running markers, jobs, logs, restic's cache.
+"""The directory on a server that belongs to us: canaries, spool, scratch, throw-away instances, running markers, jobs, logs, restic's cache.
 
 Note that this module util is private to the collection.
 """
@@ -13,6 +13,7 @@ import errno
 import fcntl
 import json
 import os
+import pwd
 import shutil
 import tempfile
 import time
@@ -47,7 +48,8 @@ class Workspace:
 
     def make(self):
         """Creates the directories and returns True if anything was missing."""
-        missing = [path for path in map(self.path, ("", "canary", "spool", "scratch", "running", "jobs", "logs", "cache")) if not os.path.isdir(path)]
+        names = ("", "canary", "spool", "scratch", "instances", "running", "jobs", "logs", "cache")
+        missing = [path for path in map(self.path, names) if not os.path.isdir(path)]
         for path in missing:
             os.makedirs(path, mode=0o700, exist_ok=True)
         return bool(missing)
@@ -79,10 +81,25 @@ class Workspace:
             if not hold.restic_died:
                 file.truncate(0)
 
-    @contextlib.contextmanager
     def scratch(self):
-        """Gives a fresh directory, held by a lock for as long as we live, and removes it."""
-        path = tempfile.mkdtemp(prefix="restore-", dir=self.path("scratch"))
+        """Gives a fresh directory, held by a lock for as long as we live, and removes it (a context manager)."""
+        return self._held("scratch", "restore-", None)
+
+    def instance(self, user):
+        """Gives a fresh directory like `scratch`, that belongs to an OS user (its name): a place for a throw-away server.
+
+        Raises KeyError for an unknown user. Its path is short, because that of a socket has a limit.
+        """
+        # The user has to come by, and still sees nothing: what else lies here is closed.
+        for path in (self.root, self.path("instances")):
+            os.chmod(path, 0o711)
+        return self._held("instances", "i-", pwd.getpwnam(user))
+
+    @contextlib.contextmanager
+    def _held(self, place, prefix, owner):
+        path = tempfile.mkdtemp(prefix=prefix, dir=self.path(place))
+        if owner:
+            os.chown(path, owner.pw_uid, owner.pw_gid)
         descriptor = os.open(path, os.O_RDONLY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -92,8 +109,8 @@ class Workspace:
             os.close(descriptor)
 
     def sweep_scratch(self):
-        """Removes the scratch directories that crashed runs left behind; returns how many."""
-        return sum(_remove_if_free(self.path("scratch", name)) for name in os.listdir(self.path("scratch")))
+        """Removes the scratch directories and instances that crashed runs left behind; returns how many."""
+        return sum(_remove_if_free(self.path(place, name)) for place in ("scratch", "instances") for name in os.listdir(self.path(place)))
 
     def keep_log(self, record_id, text):
         """Stores the whole log of a record beside its digest; old ones make room."""

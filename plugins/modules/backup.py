@@ -86,6 +86,10 @@ problems:
   returned: in check mode
   type: list
   elements: dict
+logs:
+  description: The whole log of each snapshot by record id, packed; the record holds its digest.
+  returned: not in check mode
+  type: dict
 lost:
   description: V(true) if the job was begun but ended without a result; there are no records then.
   returned: if the job is lost
@@ -98,6 +102,7 @@ from ansible_collections.sicekat.backup.plugins.module_utils.arguments import PR
 from ansible_collections.sicekat.backup.plugins.module_utils.backup_operation import Task, back_up, rehearse
 from ansible_collections.sicekat.backup.plugins.module_utils.jobs import finish
 from ansible_collections.sicekat.backup.plugins.module_utils.manifest import pack
+from ansible_collections.sicekat.backup.plugins.module_utils.packing import pack_text
 
 
 def main():
@@ -126,9 +131,11 @@ def main():
 
     def work():
         with reporter(params["progress"]) as report:
-            closed, manifests = back_up(task(report), workspace, repository)
+            job = task(report)
+            closed, manifests = back_up(job, workspace, repository)
         records = [dict(one, record_id=record_id) for record_id, one in closed.items()]
-        return {"changed": True, "records": records, "manifests": {record_id: pack(one) for record_id, one in manifests.items()}}
+        packed = {record_id: pack(one) for record_id, one in manifests.items()}
+        return {"changed": True, "records": records, "manifests": packed, "logs": {record_id: pack_text(text) for record_id, text in job.logs.items()}}
 
     finish(module, workspace, work)
 

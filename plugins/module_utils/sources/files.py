@@ -10,13 +10,36 @@ from __future__ import annotations
 
 import os
 
+from ansible_collections.sicekat.backup.plugins.module_utils import file_system_snapshot
 from ansible_collections.sicekat.backup.plugins.module_utils.sources.base import Source, SourceError
 
 
 class FilesSource(Source):
-    """Data set keys: paths, exclude, one_file_system, sentinel, allow_empty."""
+    """Data set keys: paths, exclude, one_file_system, sentinel, allow_empty, snapshot."""
+
+    _snapshot = None
 
     def examine(self):
+        self._look()
+        if self.dataset.get("snapshot"):
+            self._new_snapshot().volume()
+
+    def prepare(self):
+        self.examine()
+        if self.dataset.get("snapshot"):
+            self._snapshot = self._new_snapshot()
+            self._snapshot.take()
+            self._look()  # now at what will be backed up
+
+    def clean(self):
+        if self._snapshot:
+            self._snapshot.remove()
+            self._snapshot = None
+
+    def _new_snapshot(self):
+        return file_system_snapshot.Snapshot(self.dataset, self.workspace.path("spool", self.dataset["name"] + ".snapshot"))
+
+    def _look(self):
         """restic 0.14 to 0.18 end with 0 when one of several sources is missing (measured), so each is looked at first."""
         sentinel = self.dataset.get("sentinel")
         if sentinel and not os.path.exists(sentinel):

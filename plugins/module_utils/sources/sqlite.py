@@ -15,7 +15,8 @@ import os
 import shutil
 import time
 
-from ansible_collections.sicekat.backup.plugins.module_utils.sources.base import Source, SourceError
+from ansible_collections.sicekat.backup.plugins.module_utils import assertions
+from ansible_collections.sicekat.backup.plugins.module_utils.sources.base import Finding, Source, SourceError
 
 try:
     import sqlite3
@@ -23,14 +24,16 @@ except ImportError:  # a Python without SQLite; prepare() and prove() say so
     sqlite3 = None
 
 _BUSY_S = 60
+_QUERY_S = 60
+_STEPS = 10_000  # of SQLite's virtual machine, between two looks at the clock
 _SQLITE_BUSY, _SQLITE_LOCKED = 5, 6
 
 
 class SqliteSource(Source):
-    """Data set key: path."""
+    """Data set keys: path, assertions, newest_data."""
 
     _evidence = None
-    _mtime_ns = None
+    _newest_ns = None
 
     def examine(self):
         path = self.dataset["path"]
@@ -48,7 +51,7 @@ class SqliteSource(Source):
         needed = sum(os.path.getsize(part) for part in (path, path + "-wal") if os.path.exists(part))
         if shutil.disk_usage(self._spool()).free < needed * 1.1:
             raise SourceError("no_space", place=self._spool())
-        self._mtime_ns = max(os.stat(part).st_mtime_ns for part in (path, path + "-wal") if os.path.exists(part))
+        self._newest_ns = max(os.stat(part).st_mtime_ns for part in (path, path + "-wal") if os.path.exists(part))
         try:
             self._copy(path)
             state, reason, self._evidence = examine_database(self._copy_path())
@@ -58,6 +61,8 @@ class SqliteSource(Source):
             raise SourceError("source_invalid", "source_database_damaged", path=path, detail=reason)
         if not self._evidence["tables"]:
             raise SourceError("source_invalid", "source_database_empty", path=path)
+        if self.dataset.get("newest_data"):
+            self._newest_ns = self._ask_newest()
 
     def paths(self):
         return [self._copy_path()]
@@ -65,25 +70,36 @@ class SqliteSource(Source):
     def evidence(self):
         return self._evidence
 
-    def origin_mtime_ns(self):
-        return self._mtime_ns
+    def newest_ns(self):
+        return self._newest_ns
 
     def clean(self):
         shutil.rmtree(self._spool(), ignore_errors=True)
 
-    def prove(self, root, paths, evidence):
-        copy = root + paths[0]
-        if not os.path.isfile(copy):
-            return "damaged", "the database file was not restored"
+    def prove(self, copy):
+        path = copy.root + copy.paths[0]
+        if not os.path.isfile(path):
+            return Finding("damaged", "the database file was not restored")
         if sqlite3 is None:
-            return "damaged", "the server's Python has no sqlite3 module"
+            return Finding("damaged", "the server's Python has no sqlite3 module")
+        with copy.clock.phase("prove"):
+            try:
+                state, reason, found = examine_database(path)
+            except sqlite3.Error as error:
+                return Finding("damaged", str(error))
+            if state != "sound":
+                return Finding(state, reason)
+            if found != copy.evidence:
+                return Finding("damaged", "row counts are %s, and %s at backup time" % (found["tables"], (copy.evidence or {}).get("tables")), found["rows"])
+            return Finding("sound", rows=found["rows"], assertions=[_judged(one, path) for one in self.dataset.get("assertions", ())])
+
+    def _ask_newest(self):
+        """Returns the time that the data set's query answers, or None where there is none."""
         try:
-            state, reason, found = examine_database(copy)
-        except sqlite3.Error as error:
-            return "damaged", str(error)
-        if state == "sound" and (not evidence or found != evidence):
-            return "damaged", "row counts are %s, and %s at backup time" % (found["tables"], (evidence or {}).get("tables"))
-        return state, reason
+            text = _answer(self._copy_path(), self.dataset["newest_data"], _QUERY_S)
+            return None if text is None else assertions.moment_ns(text)
+        except (sqlite3.Error, ValueError) as error:
+            raise SourceError("source_invalid", "database_query", engine="SQLite", database=self.dataset["path"], detail=error) from None
 
     def _spool(self):
         return self.workspace.path("spool", self.dataset["name"])
@@ -119,6 +135,31 @@ class _Patience:
     def __call__(self, status, _remaining, _total):
         if status in (_SQLITE_BUSY, _SQLITE_LOCKED) and time.monotonic() > self._deadline:
             raise sqlite3.OperationalError("database is locked")
+
+
+def _judged(assertion, path):
+    try:
+        return assertions.judge(assertion, _answer(path, assertion["query"], assertion["timeout_s"]))
+    except sqlite3.Error as error:
+        return assertions.failed(assertion, str(error))
+
+
+def _answer(path, query, limit_s):
+    """Returns the first value that a query gives as text, or None where there is none; raises sqlite3.Error, also when time is up."""
+    deadline = time.monotonic() + limit_s
+    connection = sqlite3.connect("file:%s?mode=ro" % _uri(path), uri=True)
+    try:
+        connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
+        row = connection.execute(query).fetchone()
+    except sqlite3.OperationalError:
+        if time.monotonic() > deadline:
+            raise sqlite3.OperationalError("no answer within %d s" % limit_s) from None
+        raise
+    except sqlite3.Warning as error:  # more than one statement
+        raise sqlite3.ProgrammingError(str(error)) from None
+    finally:
+        connection.close()
+    return None if row is None or row[0] is None else str(row[0])
 
 
 def examine_database(path):

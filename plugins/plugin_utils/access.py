@@ -3,7 +3,8 @@
 
 """How a host reaches a repository: the only place that puts module arguments with secrets together.
 
-A server reaches its primary repository alone. A repository server works on its own disk, as its service user.
+A server reaches its primary repository alone, and so does its restore host, for the time of a test. A repository server works on its own
+disk, as its service user.
 
 Note that this plugin util is private to the collection.
 """
@@ -36,11 +37,11 @@ class Access:
         self._variables_of = variables_of
         self._ledger = ledger
 
-    def module_arguments(self, server: str, repository: str, at_host: str) -> dict:
-        """Returns the arguments of a module that works on one repository at one host."""
+    def module_arguments(self, server: str, repository: str, at_host: str, as_server: bool = False) -> dict:
+        """Returns the arguments of a module that works on one repository at one host; as_server: see `endpoint`."""
         settings = self.policy["servers"][server]
         return {
-            **self.endpoint(server, repository, at_host), **self.host_arguments(at_host),
+            **self.endpoint(server, repository, at_host, as_server), **self.host_arguments(at_host),
             "upload_limit": (self.policy["servers"].get(at_host) or settings).get("upload_limit_kib"),
             "max_runtime": settings.get("max_runtime_s") or 24 * 3600,
         }  # fmt: skip
@@ -50,15 +51,18 @@ class Access:
         variables = self._variables_of(at_host)
         return {"restic": variables.get("backup_restic") or "restic", "server_dir": variables.get("backup_server_dir") or DEFAULT_SERVER_DIR}
 
-    def endpoint(self, server: str, repository: str, at_host: str) -> dict:
-        """Returns how one host reaches a server's repository: location, secrets, pinned identity, and the user to work as."""
+    def endpoint(self, server: str, repository: str, at_host: str, as_server: bool = False) -> dict:
+        """Returns how one host reaches a server's repository: location, secrets, pinned identity, and the user to work as.
+
+        as_server: by the way that the server itself goes, and as root, which a restore has to be; also where the host keeps the repository.
+        """
         settings = self.policy["servers"][server]["repositories"][repository]
         version = self._ledger.credential_version(server) if self._ledger else 1
         pinned = self._ledger.pinned_repository(server, repository) if self._ledger else None
         keeper = settings.get("server")
-        location, access = self._through(server, repository, settings, at_host, version)
+        location, access = self._through(server, repository, settings, server if as_server else at_host, version)
         # What a repository server's own service wrote stays its own; copies from there are made by the same user.
-        run_as = SERVICE_USER if at_host != server and at_host in self.policy["repository_servers"] else None
+        run_as = SERVICE_USER if at_host != server and not as_server and at_host in self.policy["repository_servers"] else None
         password = secrets.repository_password(self._variables_of(server), server, repository, version)
         self.hidden += [password, *(str(access[key]) for key in ("password", "access_key", "secret_key") if access.get(key))]
         return {

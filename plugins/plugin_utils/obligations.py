@@ -8,6 +8,7 @@ Pure: reads no clock, file or host. Note that this plugin util is private to the
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
@@ -19,8 +20,12 @@ COPIES = {"weekly": ("offsite",), "monthly": ("archive",)}
 KEPT = {"weekly": ("primary",), "monthly": ("archive", "offsite")}
 
 
-def owed(server: Mapping, cycle: str) -> Iterator[tuple[str, str, str]]:
-    """Yields (kind, data set name or "", repository) for each record that a cycle owes for a server of the policy."""
+def owed(policy: Mapping, name: str, cycle: str, period: str | None) -> Iterator[tuple[str, str, str]]:
+    """Yields (kind, data set name or "", repository) for each record that a cycle owes for a server of the policy.
+
+    period: the slot's key, such as "2026-11"; None for what is owed in some period.
+    """
+    server = policy["servers"][name]
     repositories = server["repositories"]
     datasets = [dataset["name"] for dataset in server["datasets"]]
     if cycle in record.BACKUP_TYPES:
@@ -39,8 +44,26 @@ def owed(server: Mapping, cycle: str) -> Iterator[tuple[str, str, str]]:
         if repositories[repository].get("retention"):
             yield "retention", "", repository
     if cycle == "restore_test":
-        for dataset in datasets:
-            yield "restore_test", dataset, "primary"
+        for settings in server["datasets"]:
+            if period is None or _is_turn(name, settings["name"], test_months(policy, settings), period):
+                yield "restore_test", settings["name"], "primary"
+
+
+def test_months(policy: Mapping, dataset: Mapping) -> int:
+    """Returns every how many months a data set owes a restore test."""
+    return (policy["categories"].get(dataset.get("category")) or {}).get("restore_test_months", 1)  # not in a policy of an earlier version
+
+
+def longest_test_months(policy: Mapping) -> int:
+    """Returns the longest time in months between two restore tests that a data set of a policy owes."""
+    return max((test_months(policy, dataset) for server in policy["servers"].values() for dataset in server["datasets"]), default=1)
+
+
+def _is_turn(server: str, dataset: str, months: int, period: str) -> bool:
+    """Returns True in one of so many months, always the same one for a data set; the data sets spread over all of them."""
+    year, _hyphen, month = period.partition("-")
+    share = int.from_bytes(hashlib.sha256(f"{server}/{dataset}".encode()).digest()[:8], "big")
+    return (int(year) * 12 + int(month) - 1 + share) % months == 0
 
 
 def dataset_of(server: Mapping, name: str) -> Mapping:
@@ -52,8 +75,11 @@ def dataset_of(server: Mapping, name: str) -> Mapping:
 
 
 def places(dataset: Mapping) -> list[str]:
-    """Returns the paths where a data set lives; none for no data set."""
-    return list(dataset.get("paths") or ([dataset["path"]] if dataset else []))
+    """Returns where a data set lives: its paths, or the name of its database, directory or program; none for no data set."""
+    if not dataset:
+        return []
+    named = next((f"{dataset['kind']}:{dataset[key]}" for key in ("database", "suffix", "file_name") if dataset.get(key)), None)
+    return list(dataset.get("paths") or ([named] if named else [dataset["path"]]))
 
 
 def open_records(policy: Mapping, run_id: str, cycle: str, slot: Slot, owing: Iterable[tuple[str, str, str, str]]) -> list[dict]:

@@ -3,8 +3,9 @@
 
 """Which host does which work. Pure: reads the policy only.
 
-A server backs up and restores. Everything that lists, checks, copies or removes runs on the maintenance host: the repository server
-that keeps the repository; for a repository that no repository server keeps, the host that the primary one is maintained on.
+A server backs up and restores; its restore tests are done on its restore host, where it has one. Everything that lists, checks, copies
+or removes runs on the maintenance host: the repository server that keeps the repository; for a repository that no repository server
+keeps, the host that the primary one is maintained on.
 
 Note that this plugin util is private to the collection.
 """
@@ -25,6 +26,8 @@ def performed_on(policy: Mapping, server: str, kind: str, repository: str) -> st
     """Returns the host on which the work for a record is done."""
     if kind == "copy":
         return maintenance_host(policy, server, "primary")
+    if kind == "restore_test":
+        return policy["servers"][server].get("restore_host") or server
     return maintenance_host(policy, server, repository) if kind in ("integrity_check", "retention") else server
 
 

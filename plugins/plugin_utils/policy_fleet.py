@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
-from ansible_collections.sicekat.backup.plugins.plugin_utils import policy_values, schedule
+from ansible_collections.sicekat.backup.plugins.plugin_utils import policy_services, policy_values, schedule
 from ansible_collections.sicekat.backup.plugins.plugin_utils.policy_problems import Place, hidden, shown
 
 # In the form in which an inventory gives them; a cycle that is given there replaces the one here.
@@ -48,7 +48,9 @@ def agency(place: Place, value: object) -> dict:
 def team(place: Place, value: object) -> dict:
     roles = ("operator", "coordinator")
     given = policy_values.mapping(place, "backup_team", value, roles) or {}
-    return {role: _texts(place, f"backup_team.{role}", given.get(role) or {}, ("name", "id_number")) for role in roles}
+    found = {role: _texts(place, f"backup_team.{role}", given.get(role) or {}, ("name", "id_number", "contact")) for role in roles}
+    # A contact that is not given does not stand in the policy, which so stays what it was before there were any.
+    return {role: {key: text for key, text in texts.items() if text or key != "contact"} for role, texts in found.items()}
 
 
 def retention(place: Place, key: str, value: object) -> Any:
@@ -72,6 +74,7 @@ VARIABLES: dict[str, tuple[str, object, Callable[[Place, Any], Any]]] = {
     "backup_agency": ("agency", {}, agency),
     "backup_team": ("team", {}, team),
     "backup_categories": ("categories", {}, categories),
+    "backup_services": ("services", {}, policy_services.services),
     "backup_cycles": ("cycles", {}, cycles),
     "backup_keep_least": ("keep_least", 3, lambda place, value: policy_values.whole(place, "backup_keep_least", value, "policy_positive", 1)),
     "backup_spread": ("spread_s", None, lambda place, value: policy_values.duration_or_none(place, "backup_spread", value)),
@@ -89,12 +92,13 @@ def check_spread(place: Place, spread_s: object, cycles: Mapping) -> None:
 
 def _category(place: Place, key: str, name: str, value: object) -> dict:
     policy_values.required_text(place, "backup_categories", name)
-    given = policy_values.mapping(place, key, {} if value is None else value, ("label", "rto", "rpo", "retention")) or {}
+    given = policy_values.mapping(place, key, {} if value is None else value, ("label", "rto", "rpo", "retention", "restore_test_months")) or {}
     return {
         "label": policy_values.text(place, f"{key}.label", given.get("label")) or name,
         "rto_s": policy_values.duration_or_none(place, f"{key}.rto", given.get("rto")),
         "rpo_s": policy_values.duration_or_none(place, f"{key}.rpo", given.get("rpo")),
         "retention": retention(place, f"{key}.retention", given.get("retention")),
+        "restore_test_months": policy_values.whole(place, f"{key}.restore_test_months", given.get("restore_test_months", 1), "policy_months", 1, 12),
     }
 
 

@@ -216,7 +216,22 @@ options:
     description: Size that the backup counted, in bytes, for progress.
     type: int
     default: 0
+  whole_bytes:
+    description: Size of the newest backup of the data set in bytes, to which the time of a restore is extrapolated.
+    type: int
+    default: 0
+  pick:
+    description: How the snapshot was chosen; only the newest one is held against the recovery point objective.
+    type: str
+    choices: [newest, random, named]
+    default: newest
+  seed:
+    description: Seed of a random choice, for the record.
+    type: str
   rto_s:
     description: Recovery time objective of the category in seconds.
+    type: int
+  rpo_s:
+    description: Recovery point objective of the category in seconds.
     type: int
 """

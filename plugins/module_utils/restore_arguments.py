@@ -19,6 +19,10 @@ RESTORE = {
     "manifest_sha256": {"type": "str"},
     "size_bytes": {"type": "int", "default": 0},
     "rto_s": {"type": "int"},
+    "rpo_s": {"type": "int"},
+    "whole_bytes": {"type": "int", "default": 0},
+    "pick": {"type": "str", "choices": ["newest", "random", "named"], "default": "newest"},
+    "seed": {"type": "str"},
 }
 
 
@@ -26,5 +30,5 @@ def job_of(params):
     """Returns the Job of a restore from module parameters."""
     return Job(
         params["dataset"], params["snapshot"], params["backed_up_at"], unpack_or_none(params["manifest"]), params["manifest_sha256"],
-        params["rto_s"], params["size_bytes"],
+        params["rto_s"], params["size_bytes"], params["rpo_s"], params["whole_bytes"], params["pick"], params["seed"],
     )  # fmt: skip

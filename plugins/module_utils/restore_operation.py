@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: SI CEKAT contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Bringing data back: as a test into a scratch directory that is proved and removed, or for a person into a directory.
+"""Bringing data back: as a test into a scratch directory that is proved and removed, or for a person to where he wants them.
 
 Note that this module util is private to the collection.
 """
@@ -13,32 +13,26 @@ import shutil
 import threading
 import time
 
-from ansible_collections.sicekat.backup.plugins.module_utils import manifest as manifests
 from ansible_collections.sicekat.backup.plugins.module_utils import proof as proofs
 from ansible_collections.sicekat.backup.plugins.module_utils import record
 from ansible_collections.sicekat.backup.plugins.module_utils.restic_errors import ResticError
-from ansible_collections.sicekat.backup.plugins.module_utils.sources import source_for
+from ansible_collections.sicekat.backup.plugins.module_utils.restore_proof import Refused, prove_data, prove_files, require_manifest
+from ansible_collections.sicekat.backup.plugins.module_utils.restore_target import target_for
+from ansible_collections.sicekat.backup.plugins.module_utils.sources.base import Finding
+from ansible_collections.sicekat.backup.plugins.module_utils.swap import put_back
 from ansible_collections.sicekat.backup.plugins.module_utils.workspace import os_failure, remove_tree
-
-
-class Refused(Exception):
-    """A restore that cannot be done or does not count. Attributes: cause and message, as in a record."""
-
-    def __init__(self, cause, message):
-        super().__init__(cause)
-        self.cause = cause
-        self.message = message
 
 
 class Job:
     """One snapshot to bring back.
 
     dataset: policy data set with its record_id. snapshot_id: explicit id. backed_up_at: RFC 3339 time of that snapshot's
-    start. manifest, manifest_sha256: what backup time left. rto_s: seconds or None.
-    size_bytes: what the backup counted, for progress.
+    start. manifest, manifest_sha256: what backup time left. rto_s, rpo_s: seconds or None. size_bytes: what the backup counted.
+    whole_bytes: what the newest backup of the data set counted, to which the time is extrapolated. pick: "newest", "random" or "named",
+    how the snapshot was chosen; seed: text of a random choice, or None.
     """
 
-    def __init__(self, dataset, snapshot_id, backed_up_at, manifest, manifest_sha256, rto_s, size_bytes):
+    def __init__(self, dataset, snapshot_id, backed_up_at, manifest, manifest_sha256, rto_s, size_bytes, rpo_s=None, whole_bytes=0, pick="newest", seed=None):
         self.dataset = dataset
         self.snapshot_id = snapshot_id
         self.backed_up_at = backed_up_at
@@ -46,10 +40,19 @@ class Job:
         self.manifest_sha256 = manifest_sha256
         self.rto_s = rto_s
         self.size_bytes = size_bytes
+        self.rpo_s = rpo_s
+        self.whole_bytes = whole_bytes
+        self.pick = pick
+        self.seed = seed
+
+    @property
+    def bundle(self):
+        """What the manifest says of the bundle, or None where the snapshot holds files as they lay."""
+        return (self.manifest or {}).get("bundle")
 
     def places(self):
         """Returns the paths where the data set lives, which a restore must not touch."""
-        return list(self.dataset.get("paths") or [self.dataset["path"]])
+        return list(self.dataset.get("paths") or [self.dataset[key] for key in ("path",) if self.dataset.get(key)])
 
 
 def test_restore(job, workspace, repository, report):
@@ -67,40 +70,23 @@ def test_restore(job, workspace, repository, report):
         return _bring_back(job, workspace, repository, "", report, messages, scratch=True, refusal=refusal)
 
 
-def restore_to(job, workspace, repository, target, report):
-    """Restores into a directory of the user's choice, which must be empty or new; returns the closed record."""
-    message = refuse_target(target, [workspace.root, repository.restic.repository, *job.places()])
-    refusal = Refused("target_unusable", message) if message else None
+def restore_to(job, workspace, repository, asked, report):
+    """Restores for a person to what he asked for (restore_target.Target); returns the closed record."""
+    target, messages = target_for(asked, job, workspace, [repository.restic.repository]), []
     try:
         workspace.make()
-        if refusal is None:
-            os.makedirs(target, mode=0o700, exist_ok=True)
+        messages += put_back(workspace)
+        problem = target.problem()
+        if problem is None:
+            with target.opened() as root:
+                return _bring_back(job, workspace, repository, root, report, messages, scratch=False, asked=target)
+        refusal = Refused("target_unusable", problem)
     except OSError as error:
-        refusal = Refused(*os_failure(error, target))
-    return _bring_back(job, workspace, repository, target, report, [], scratch=False, refusal=refusal)
+        refusal = Refused(*os_failure(error, asked["target"]))
+    return _bring_back(job, workspace, repository, "", report, messages, scratch=False, refusal=refusal, asked=target)
 
 
-def refuse_target(target, places):
-    """Returns the message why a target directory cannot be used, or None; places are paths that a restore must not touch."""
-    if not os.path.isabs(target) or os.path.normpath(target) != target.rstrip("/"):
-        return record.message("target_not_absolute", path=target)
-    real = os.path.realpath(target)
-    for place in places:
-        if os.path.isabs(place) and _within(real, os.path.realpath(place)):
-            return record.message("target_inside", path=target, place=place)
-    if os.path.lexists(target):
-        if not os.path.isdir(target) or os.path.islink(target):
-            return record.message("target_not_directory", path=target)
-        if os.listdir(target):
-            return record.message("target_not_empty", path=target)
-    return None
-
-
-def _within(path, place):
-    return path == place or path.startswith(place.rstrip("/") + "/")
-
-
-def _bring_back(job, workspace, repository, target, report, messages, scratch, refusal=None):
+def _bring_back(job, workspace, repository, target, report, messages, scratch, refusal=None, asked=None):
     began = record.utc_now()
     clock = _Phases()
     proof = proofs.Proof()
@@ -109,7 +95,7 @@ def _bring_back(job, workspace, repository, target, report, messages, scratch, r
         "snapshot_id": job.snapshot_id, "repository_id": repository.pinned_id, "errors": [], "warnings": [],
         "error_count": 0, "warning_count": 0, "exit_code": None, "log": None, "engine": None, "encrypted": True,
     }  # fmt: skip
-    database = "none"
+    finding = Finding("none")
     try:
         if refusal:
             raise refusal
@@ -117,21 +103,27 @@ def _bring_back(job, workspace, repository, target, report, messages, scratch, r
             repository.require_identity()
             closed["engine"] = {"name": "restic", "version": repository.restic.version_text()}
             if scratch:
-                _require_manifest(job)
-            if shutil.disk_usage(target).free < job.size_bytes * 1.1:
+                require_manifest(job)
+            # A database needs its room twice: as the bundle and as loaded.
+            needed = job.size_bytes * (asked.room if asked else 2.5 if job.bundle else 1.1)
+            if shutil.disk_usage(target).free < needed:
                 raise Refused("no_space", record.message("no_space", place=target))
         with clock.phase("fetch"):
             nodes, output = _fetch(job, repository, target, report)
             closed.update(exit_code=output.exit_code, log=output.log())
             closed["messages"] += [record.message("lock_cleared", holder=holder) for holder in output.cleared_locks]
         with clock.phase("prove"):
-            database = _prove(job, workspace, os.fsencode(target), nodes, proof)
+            prove_files(job, os.fsencode(target), nodes, proof)
+        finding = prove_data(job, workspace, target, clock, proof, scratch)
+        if asked:
+            finding = asked.take(target, clock) or finding
     except ResticError as error:
         closed.update(outcome="aborted" if error.cause == "killed" else "failed", cause=error.cause, exit_code=error.exit_code)
         closed["messages"].append(error.message)
     except Refused as refused:
         closed.update(outcome="failed", cause=refused.cause)
         closed["messages"].append(refused.message)
+        finding = refused.finding or finding
     except OSError as error:
         cause, message = os_failure(error, target)
         closed.update(outcome="failed", cause=cause)
@@ -146,27 +138,36 @@ def _bring_back(job, workspace, repository, target, report, messages, scratch, r
     closed["errors"] = proof.differences
     closed["error_count"] = proof.different or int(closed["outcome"] != "success")
     closed.update(finished_at=record.to_text(finished), duration_ms=total_ms)
+    extrapolated_ms = _extrapolated(job, clock.milliseconds)
+    age_s = int((began - record.from_text(job.backed_up_at)).total_seconds())
+    good = closed["outcome"] == "success"
     closed["restore"] = {
-        "snapshot_id": job.snapshot_id, "snapshot_at": job.backed_up_at, "target": record.printable(target),
-        "age_s": int((began - record.from_text(job.backed_up_at)).total_seconds()),
+        "snapshot_id": job.snapshot_id, "snapshot_at": job.backed_up_at, "target": record.printable(asked.name if asked else target),
+        "pick": job.pick, "seed": job.seed, "age_s": age_s,
         "files": proof.files, "bytes": proof.bytes, "sample": proof.sample, "canary": proof.canary, "metadata": proof.metadata,
-        "database": database, "phases_ms": clock.milliseconds, "total_ms": total_ms,
-        # A restore that failed never meets an RTO.
-        "rto_met": None if job.rto_s is None else closed["outcome"] == "success" and total_ms <= job.rto_s * 1000,
+        "database": finding.state, "rows": finding.rows, "assertions": finding.assertions,
+        "phases_ms": clock.milliseconds, "total_ms": total_ms, "extrapolated_ms": extrapolated_ms,
+        # A restore that failed never meets an RTO, and an older snapshot says nothing of the RPO.
+        "rto_met": None if job.rto_s is None else good and max(total_ms, extrapolated_ms) <= job.rto_s * 1000,
+        "rpo_met": None if job.rpo_s is None or job.pick != "newest" else good and age_s <= job.rpo_s,
     }  # fmt: skip
+    if asked:
+        closed["restore"]["replaced"] = asked.replaced
     return closed
 
 
-def _require_manifest(job):
-    if job.manifest is None or manifests.digest(job.manifest) != job.manifest_sha256:
-        raise Refused("no_evidence", record.message("no_evidence_manifest"))
+def _extrapolated(job, phases):
+    """Returns the milliseconds that the whole of today's data set would take, from a smaller one that was restored."""
+    factor = max(1.0, job.whole_bytes / job.size_bytes) if job.size_bytes else 1.0
+    growing = sum(phases[name] for name in ("fetch", "load", "prove"))
+    return int(phases["prepare"] + growing * factor + phases["clean"])
 
 
 class _Phases:
     """Times named phases in milliseconds."""
 
     def __init__(self):
-        self.milliseconds = {"prepare": 0, "fetch": 0, "prove": 0, "clean": 0}
+        self.milliseconds = {"prepare": 0, "fetch": 0, "load": 0, "prove": 0, "clean": 0}
 
     def phase(self, name):
         return _Phase(self.milliseconds, name)
@@ -220,25 +221,3 @@ def _watch(target, job, report, done):
     free_before = shutil.disk_usage(os.path.dirname(target)).free
     while not done.wait(1):
         report(job.dataset["name"], max(0, free_before - shutil.disk_usage(os.path.dirname(target)).free), job.size_bytes)
-
-
-def _prove(job, workspace, root, nodes, proof):
-    """Runs every assertion; returns the state of the database. Raises Refused for the first that does not hold."""
-    proofs.compare_tree(proof, root, nodes)
-    if not proof.files["restored"]:
-        raise Refused("nothing_restored", record.message("nothing_restored"))
-    # In an emergency the data come first: a restore for a person is refused for a lost manifest only after it is done.
-    _require_manifest(job)
-    proofs.find_canary(proof, root, job.manifest["canary"], job.manifest["nonce"])
-    proofs.compare_sample(proof, root, nodes, job.manifest)
-    state, reason = source_for(job.dataset, workspace).prove(os.fsdecode(root), job.manifest["paths"], job.manifest["evidence"])
-    if proof.different:
-        raise Refused("restored_differs", record.message("restored_differs", count=proof.different))
-    if state == "damaged":
-        proof.different += 1
-        raise Refused("restored_differs", record.message("proof_failed", detail=reason))
-    if proof.canary != "found":
-        raise Refused("no_evidence", record.message("no_evidence_canary"))
-    if not proof.sample["compared"] and proof.files["restored"] > 1:  # one is the canary
-        raise Refused("no_evidence", record.message("no_evidence_sample"))
-    return state

@@ -19,6 +19,9 @@ from typing import Any
 from ansible_collections.sicekat.backup.plugins.plugin_utils import pdf
 from ansible_collections.sicekat.backup.plugins.plugin_utils.documents import files, page, table
 
+# What the index's JSON says of a record.
+_REFERENCE = ("record_id", "form_number", "kind", "outcome", "finished_at", "snapshot_id", "performed_on")
+
 
 def write_checklist(checklist: Mapping[str, Any], directory: Path) -> dict[str, Path]:
     """Writes a checklist (schema sicekat.checklist/1) as JSON, HTML and PDF, and returns the paths by these names.
@@ -44,12 +47,22 @@ def _path(checklist: Mapping[str, Any], directory: Path, kind: str) -> Path:
 
 
 def write_index(index: Mapping[str, Any], directory: Path) -> dict[str, Path]:
-    """Writes `index.html` and `records.csv` of an index (schema sicekat.index/1) and returns the paths as "html" and "csv".
+    """Writes `index.html`, `index.json` and `records.csv` of an index (schema sicekat.index/1) and returns the paths as "html", "json" and "csv".
 
     The CSV holds `index["records"]`, a list of merged records; without that key it holds the headings alone. Raises
     as `write_checklist` does.
     """
+    figures = {key: _referring(value) for key, value in index.items() if key != "records"}
     return {
         "html": files.write(directory / "index.html", page.index(index).encode("utf-8")),
+        "json": files.write(directory / "index.json", files.json_bytes(figures)),
         "csv": files.write(directory / "records.csv", table.csv_bytes(index.get("records", []))),
     }
+
+
+def _referring(value: Any) -> Any:
+    """Returns a part of an index with a reference in place of each whole record, of which records.csv tells the rest."""
+    if isinstance(value, Mapping):
+        is_record = "record_id" in value and "run_id" in value
+        return {key: _referring(one) for key, one in value.items() if not is_record or key in _REFERENCE}
+    return [_referring(one) for one in value] if isinstance(value, (list, tuple)) else value

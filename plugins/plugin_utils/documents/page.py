@@ -42,6 +42,11 @@ def recovery_kit(document: Mapping[str, Any]) -> str:
     return _environment(document["language"], document["timezone"]).get_template("recovery_kit.html.j2").render(doc=document)
 
 
+def recovery_plan(document: Mapping[str, Any]) -> str:
+    """Returns a recovery plan (schema sicekat.recovery_plan/1) as a self-contained HTML page."""
+    return _environment(document["language"], document["timezone"]).get_template("recovery_plan.html.j2").render(doc=document)
+
+
 @functools.cache
 def _environment(language: str, timezone: str) -> jinja2.Environment:
     """Returns an environment for a language and a time zone, with its templates compiled once in a process.
@@ -90,6 +95,7 @@ def _environment(language: str, timezone: str) -> jinja2.Environment:
         foreign_moment=foreign_moment,
         milliseconds=formatter.milliseconds,
         seconds=formatter.seconds,
+        percent=formatter.percent,
         period=formatter.period,
         lines=str.splitlines,
         # Also quotes the colon, so that no file name becomes another protocol.

@@ -21,16 +21,20 @@ _EMPTY: Row = {
     "warnings": [],
     "sources": [],
     "storage_locations": [],
+    "hooks": [],
     "files": dict.fromkeys(("total", "new", "changed", "unmodified")),
     "engine": dict.fromkeys(("name", "version")),
     "log": dict.fromkeys(("sha256", "lines", "excerpt")),
     "verification": {
-        "log_check": {"result": "none", "checks": []},
+        "log_check": {"ruleset": None, "result": "none", "checks": []},
         "restore_test": {"result": "none", **dict.fromkeys(("form_number", "tested_at", "snapshot_id"))},
     },
     "manifest": dict.fromkeys(("sha256", "entries")),
     "restore": {
-        **dict.fromkeys(("snapshot_id", "snapshot_at", "age_s", "target", "total_ms", "rto_met")),
+        **dict.fromkeys(
+            ("pick", "seed", "candidates", "snapshot_id", "snapshot_at", "age_s", "target", "total_ms", "rto_met", "requester", "approver", "reason")
+        ),
+        "replaced": [],
         "files": dict.fromkeys(("expected", "restored")),
         "bytes": dict.fromkeys(("expected", "restored")),
         "sample": dict.fromkeys(("compared", "equal", "different", "missing", "changed_during_backup")),
@@ -52,7 +56,7 @@ _FINDINGS_SHOWN = 50
 # The owed states in the order of their weight; the first four are what somebody has to act on.
 OWED_PROBLEMS = ("missed", "late", "open", "failed")
 
-_STATE_ORDER = ("red", "unknown", "green")
+_STATE_ORDER = ("red", "unknown", "attention", "green")
 
 
 def row(merged: Mapping[str, Any]) -> Row:
@@ -142,20 +146,21 @@ def owed(index: Mapping[str, Any]) -> tuple[list[Row], list[Row]]:
 def index_state(index: Mapping[str, Any]) -> str:
     """Returns "green" only for an index that has data sets, all of them green, nothing owed and found, and a sound ledger.
 
-    "attention" means that the data are safe now, but that obligations of the last weeks were not met in time, or that a
-    repository server has too little room, a wrong clock, or was never measured.
+    "attention" means that the data are safe now, but that obligations of the last weeks were not met in time, that a log check
+    gave a warning, or that a repository server has too little room, a wrong clock, or was never measured.
     """
     problems, _others = owed(index)
     states = {one["state"] for one in index["status"]}
     if "red" in states or index["ledger"]["problems"] or index["findings"]:
         return "red"
-    if states != {"green"}:
+    if not states or states - {"green", "attention"}:
         return "unknown"
-    return "attention" if problems or any(one["state"] != "green" for one in index["storage"]) else "green"
+    return "attention" if problems or "attention" in states or any(one["state"] != "green" for one in index["storage"]) else "green"
 
 
 def _needs_words(one: Row) -> bool:
-    return one["state"] != "success" or any(one[field] for field in ("messages", "errors", "warnings", "collected_at"))
+    is_doubted = one["kind"] == "backup" and one["verification"]["log_check"]["result"] == "warning"
+    return is_doubted or one["state"] != "success" or any(one[field] for field in ("messages", "errors", "warnings", "collected_at"))
 
 
 def _filled(empty: Any, given: Any) -> Any:

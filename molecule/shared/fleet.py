@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import testinfra
@@ -23,6 +25,12 @@ from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledge
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAY_LIMIT_S = 240
+FIXTURES = "/opt/fixtures"
+MAINTENANCE = {"postgresql": "postgres", "mariadb": "mysql"}  # databases that are always there
+_CLIENTS = {
+    "postgresql": "runuser -u postgres -- psql -X -q -A -t -F '\t' -v ON_ERROR_STOP=1 -d",
+    "mariadb": "mariadb --batch --raw --skip-column-names --default-character-set=utf8mb4",
+}
 
 
 class Played:
@@ -32,6 +40,12 @@ class Played:
         self.code = code
         self.text = text
         self.seconds = seconds
+
+
+class Writer:
+    """A writer of rows. `transactions`: how many it committed, once it has ended."""
+
+    transactions = 0
 
 
 class Playing:
@@ -173,6 +187,37 @@ class Fleet:
     def on(self, host: str) -> Host:
         """Returns testinfra's view of a host, by ssh and sudo."""
         return testinfra.get_host(f"ansible://{host}?ansible_inventory={self.bed.inventory}&sudo=true")
+
+    # Databases, on hosts that have tests/fixtures/ in FIXTURES
+
+    def sql(self, host: str, engine: str, database: str, query: str) -> str:
+        """Returns what a database answers to statements of its administrator: a line for each row, with tabs between its columns."""
+        return self.bed.run(host, f"{_CLIENTS[engine]} {shlex.quote(database)}", data=query).stdout.strip("\n")
+
+    def load(self, host: str, engine: str, database: str, megabytes: int = 1, seed: int = 1) -> None:
+        """Makes a database of staff.py anew."""
+        for statement in (f"DROP DATABASE IF EXISTS {database};", f"CREATE DATABASE {database};"):
+            self.sql(host, engine, MAINTENANCE[engine], statement)
+        script = f"python3 {FIXTURES}/staff.py sql {engine} --megabytes {megabytes} --seed {seed}"
+        command = f"set -e; {script} >/var/tmp/staff.sql; {_CLIENTS[engine]} {database} </var/tmp/staff.sql; rm /var/tmp/staff.sql"
+        self.bed.run(host, command, timeout=PLAY_LIMIT_S)
+
+    @contextlib.contextmanager
+    def written_to(self, host: str, engine: str, database: str) -> Iterator[Writer]:
+        """Keeps writing to a database of staff.py while the block runs; what was written stays."""
+        writer = Writer()
+        unit, said = f"staff-{engine}-{database}", f"/run/staff-{engine}-{database}"
+        self.bed.run(
+            host,
+            f"rm -f {said}; systemd-run --quiet --unit={unit} --property=KillMode=mixed --property=StandardOutput=file:{said} --collect"
+            f" python3 {FIXTURES}/staff.py write {engine} {database}",
+        )
+        try:
+            yield writer
+            self.bed.run(host, f"systemctl is-active --quiet {unit}")
+        finally:
+            self.bed.run(host, f"systemctl stop {unit}", check=False)
+        writer.transactions = int(self.bed.run(host, f"cat {said}").stdout)
 
     def until(self, what: str, happened: Callable[[], object], limit_s: float = 60) -> None:
         end = time.monotonic() + limit_s

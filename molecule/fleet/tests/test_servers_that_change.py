@@ -59,7 +59,8 @@ def test_a_server_that_was_reinstalled_needs_site_and_has_all_its_history(backed
     assert fleet.last(server="pajak", kind="backup")["outcome"] == "failed"
 
     fleet.done("site")
-    fleet.done("restore", "-e", "restore_server=pajak", "-e", "restore_dataset=berkas", "-e", "restore_target=/srv/kembali")
+    persons = ("-e", "restore_requester=Sri", "-e", "restore_approver=Budi", "-e", "restore_reason=latihan")
+    fleet.done("restore", *persons, "-e", "restore_server=pajak", "-e", "restore_dataset=berkas", "-e", "restore_target=/srv/kembali")
     found = fleet.bed.run("pajak", "cd $(find /srv/kembali -type d -name berkas | head -1) && find . -type f -exec sha256sum {} + | sort").stdout
     assert found == expected != ""
     fleet.bed.run("pajak", "mv $(find /srv/kembali -type d -name berkas | head -1) /srv/berkas; rm -r /srv/kembali")

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from testbed.bed import Bed
+from testbed.roots import KINDS
 from testbed.system import BedError, require
 
 _IMPOSSIBLE = 77  # exit code of a check that this machine does not pass
@@ -23,7 +24,7 @@ def main() -> int:
     commands.add_parser("check", help="say whether this machine can boot hosts")
     for name, text in (("create", "boot hosts and print their inventory"), ("add", "boot more hosts")):
         command = _command(commands, name, text)
-        command.add_argument("host", nargs="+", type=_kind, metavar="NAME=KIND", help="KIND: bookworm, trixie, bookworm-plain, trixie-plain")
+        command.add_argument("host", nargs="+", type=_kind, metavar="NAME=KIND", help=f"KIND: {', '.join(KINDS)}")
     commands.add_parser("destroy", help="remove beds with all that they made").add_argument("beds", nargs="+", type=Path, metavar="BED")
     _command(commands, "list", "names, addresses and whether they run")
     command = _host_command(commands, "run", "run a shell command on a host as root, past its network")

@@ -14,7 +14,8 @@ from pathlib import Path
 from testbed.system import BedError, locked, run
 
 RUN = Path("/run/sicekat-testbed")  # what the beds of all checkouts on this machine share
-_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
+# What hosts need of this machine's kernel while there are any: a way out, and for each systemd a dozen of inotify's instances.
+_SETTINGS = {Path("/proc/sys/net/ipv4/ip_forward"): 1, Path("/proc/sys/fs/inotify/max_user_instances"): 4096}
 _FIRST = ipaddress.ip_network("10.64.0.0/10")  # where subnets are taken from
 _RULES = """
 table ip {name} {{
@@ -44,16 +45,18 @@ class Network:
             users = RUN / "networks"
             users.mkdir(exist_ok=True)
             if not any(users.iterdir()):
-                (RUN / "ip_forward").write_text(_FORWARD.read_text())
+                for path in _SETTINGS:
+                    (RUN / path.name).write_text(path.read_text())
             (users / self.name).touch()
-            _FORWARD.write_text("1")
+            for path, least in _SETTINGS.items():
+                path.write_text(str(max(least, int(path.read_text()))))
             run("ip", "link", "add", self.name, "type", "bridge")
             run("ip", "address", "add", f"{subnet[1]}/{subnet.prefixlen}", "dev", self.name)
             run("ip", "link", "set", self.name, "up")
             run("nft", "-f", "-", data=_RULES.format(name=self.name, subnet=subnet))
 
     def remove(self) -> None:
-        """Removes what `make` has made, whole or not; the last network gives forwarding back as it was found."""
+        """Removes what `make` has made, whole or not; the last network gives the kernel's settings back as they were found."""
         with locked(RUN / "lock"):
             for family in ("ip", "bridge"):
                 if run("nft", "list", "table", family, self.name, check=False).returncode == 0:
@@ -63,7 +66,8 @@ class Network:
             if mine.exists():
                 mine.unlink()
                 if not any(mine.parent.iterdir()):
-                    _FORWARD.write_text((RUN / "ip_forward").read_text())
+                    for path in _SETTINGS:
+                        path.write_text((RUN / path.name).read_text())
 
     def cut(self, line: str) -> None:
         """Drops every packet from and to the host on `line`, silently, as a broken switch does."""

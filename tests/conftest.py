@@ -28,6 +28,12 @@ def office() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def staff() -> ModuleType:
+    """The maker of a staff database and directory, tests/fixtures/staff.py."""
+    return _fixture("staff")
+
+
+@pytest.fixture(scope="session")
 def cheap_key() -> ModuleType:
     """Makes a repository quick to open, tests/fixtures/cheap_key.py."""
     return _fixture("cheap_key")

@@ -38,7 +38,7 @@ class ActionModule(ControlAction):
             index, path = archive.write_index(policy, policies.digest(policy), record.utc_now())
         states = [one["state"] for one in index["status"]]
         missed = sum(one["state"] in ("missed", "failed") for one in index["owed"])
-        lines = [say("report_written", path=path, missed=missed, **{state: states.count(state) for state in ("green", "red", "unknown")})]
+        lines = [say("report_written", path=path, missed=missed, **{state: states.count(state) for state in ("green", "attention", "red", "unknown")})]
         lines += [
             f"{one['server']} / {one['dataset']}: " + " ".join(say.message(text) for text in one["reasons"])
             for one in index["status"]

@@ -18,7 +18,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
-from ansible_collections.sicekat.backup.plugins.plugin_utils import confirming, performers, runs
+from ansible_collections.sicekat.backup.plugins.plugin_utils import confirming, drill, log_checking, performers, runs
 from ansible_collections.sicekat.backup.plugins.plugin_utils.control import ControlAction, Speaker
 from ansible_collections.sicekat.backup.plugins.plugin_utils.documentation import Archive, not_green
 from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger
@@ -67,6 +67,8 @@ class ActionModule(ControlAction):
         policy = archive.policy(stored["policy_digest"])
         files: dict[str, Path] = {}
         trouble = list(self._findings(ledger, run["run_id"], policy, say))
+        short = drill.shortfalls(checklist["drill"]) if "drill" in checklist else []
+        trouble += [say("drill_short", names=", ".join(short))] if short else []
         if len(checklist["rows"]) != stored["expected"]:
             trouble.append(say("gate_not_recorded", expected=stored["expected"], found=len(checklist["rows"])))
         try:
@@ -97,6 +99,8 @@ class ActionModule(ControlAction):
             outcome = row.get("outcome") or "open"
             detail = " ".join(say.message(text) for text in row.get("messages") or ())
             lines.append(say("gate_row", server=row["server"], subject=runs.subject(row), kind=row["kind"], outcome=outcome, detail=detail))
+        for row in checklist["rows"]:
+            lines += [say("gate_attention", server=row["server"], subject=runs.subject(row), **doubt) for doubt in log_checking.doubts(row)]
         left = [row for row in checklist["rows"] if row.get("outcome") is None]
         awaited = collections.Counter(runs.awaited(ledger, left).values() if ledger.has_recorder(checklist["run"]["run_id"]) else ())
         waiting = {"gate_pending": awaited["job"], "gate_unconfirmed": awaited["claim"], "gate_recorder": len(left) - awaited.total()}

@@ -17,7 +17,19 @@ from ansible.utils.display import Display
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
 from ansible_collections.sicekat.backup.plugins.module_utils.workspace import replace_file
-from ansible_collections.sicekat.backup.plugins.plugin_utils import answers, assessment, confirming, inventory, performers, performing, runs, turns
+from ansible_collections.sicekat.backup.plugins.plugin_utils import (
+    answers,
+    assessment,
+    confirming,
+    inventory,
+    log_checking,
+    obligations,
+    performers,
+    performing,
+    restore_plan,
+    runs,
+    turns,
+)
 from ansible_collections.sicekat.backup.plugins.plugin_utils.access import Access
 from ansible_collections.sicekat.backup.plugins.plugin_utils.control import ControlAction, Speaker, module_failure
 from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger
@@ -77,6 +89,10 @@ class ActionModule(ControlAction):
                 if failure:
                     self._settle(found, call.opened, failure)
                     continue
+                if call.module == "restore":
+                    Display().display(restore_plan.shown(self._run["restore"], self._policy, self._ledger, self._looked(call), record.utc_now()))
+                if call.note:
+                    self._ledger.append(*call.note)
                 self._ledger.dispatch_job(self._run["run_id"], job, self._host, [one["record_id"] for one in call.opened])
                 outcome = self._heard_out(self._call_until_reached(call.module, {**arguments, "job": job}), job)
             except AnsibleConnectionFailure as error:
@@ -93,11 +109,7 @@ class ActionModule(ControlAction):
 
         Where nothing could be planned, it also returns what the module said: a retention that was not allowed anything is no success.
         """
-        check_mode, self._task.check_mode = self._task.check_mode, True
-        try:
-            plan = self._execute_module(module_name="sicekat.backup.retention", module_args=call.arguments, task_vars=self._task_vars)
-        finally:
-            self._task.check_mode = check_mode
+        plan = self._looked(call)
         if "removals" not in plan:
             return call.arguments, plan
         allowed = [one["snapshot_id"] for one in plan["removals"]]
@@ -105,6 +117,14 @@ class ActionModule(ControlAction):
             where = {key: call.opened[0][key] for key in ("server", "repository", "run_id")}
             self._ledger.append("retention_planned", {**where, "snapshots": allowed})
         return {**call.arguments, "allowed": allowed}, None
+
+    def _looked(self, call: performing.Call) -> dict:
+        """Returns what a module says in check mode."""
+        check_mode, self._task.check_mode = self._task.check_mode, True
+        try:
+            return self._execute_module(module_name=f"sicekat.backup.{call.module}", module_args=call.arguments, task_vars=self._task_vars)
+        finally:
+            self._task.check_mode = check_mode
 
     def _heard_out(self, outcome: dict, job: str) -> dict | None:
         """Returns what a module said, or its job left where the module itself was ended; None while the job goes on."""
@@ -262,15 +282,20 @@ class ActionModule(ControlAction):
         given = {one.get("record_id"): one for one in _list(outcome.get("records")) if isinstance(one, dict) and isinstance(one.get("record_id"), str)}
         if "record" in outcome and opened:
             given = {opened[0]["record_id"]: outcome["record"]}
+        checker = log_checking.Checker(self._ledger, self._policy["state_dir"], outcome.get("logs"))
         for one in opened:
+            policy = self._policies[self._ledger.run(one["run_id"])["policy_digest"]]
             if one["record_id"] in given:
                 closed = {**performing.close(one, given[one["record_id"]], moment, hidden), **extra}
+                closed = performing.as_chosen(self._ledger, one, closed)
                 self._keep_manifest(closed, outcome.get("manifests"))
+                if one["kind"] == "backup":
+                    dataset = obligations.dataset_of(policy["servers"][one["server"]], one["dataset"])
+                    closed = checker.checked(one, closed, bool(dataset.get("newest_data")))
             elif outcome.get("lost"):
                 closed = runs.abandoned(one["record_id"], "aborted", "interrupted", code="job_lost")
             else:
                 closed = runs.abandoned(one["record_id"], "failed", "internal", detail=module_failure(outcome, hidden))
-            policy = self._policies[self._ledger.run(one["run_id"])["policy_digest"]]
             good = closed["outcome"] in ("success", "partial")
             claimed = one["kind"] == "backup" and (good or closed.get("snapshot_id")) and performers.has_witness(policy, one["server"])
             found["claims" if claimed else "records"].append(closed)
@@ -309,7 +334,8 @@ class ActionModule(ControlAction):
     def _rehearse(self, run: Mapping, step: str, host: str, task_vars: Any) -> dict:
         """Check mode: lets the modules look at sources and repositories, and writes nothing."""
         opened = [
-            {"record_id": "check", "cycle": run["cycle"], "server": server, "dataset": dataset, "repository": repository, "kind": kind, "rto_s": None}
+            {"record_id": "check", "cycle": run["cycle"], "server": server, "dataset": dataset, "repository": repository, "kind": kind}
+            | {"rto_s": None, "rpo_s": None}
             for server, kind, dataset, repository in run["owing"]
             if kind == step and performers.performed_on(run["policy"], server, kind, repository) == host
         ]
@@ -330,6 +356,8 @@ class ActionModule(ControlAction):
                 outcome = self._execute_module(module_name=f"sicekat.backup.{call.module}", module_args=call.arguments, task_vars=task_vars)
                 if outcome.get("unreachable"):
                     return outcome
+                if call.module == "restore":
+                    Display().display(restore_plan.shown(run["run"]["restore"], run["policy"], ledger, outcome, record.utc_now()))
                 changed |= bool(outcome.get("changed"))
                 problems += [say.message(text) for text in outcome["problems"]] if "problems" in outcome else [module_failure(outcome, access.hidden)]
         finally:

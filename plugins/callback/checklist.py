@@ -85,4 +85,8 @@ class CallbackModule(CallbackBase):
         awaited = runs.awaited(self._ledger, opened)
         for one in opened:
             if one["record_id"] not in awaited:
-                self._ledger.close_record(runs.abandoned(one["record_id"], outcome, cause, **params))
+                # What a server's restore host or repository server was to do does not say that the server is down.
+                elsewhere = (
+                    {"code": "unreachable_host", "host": one["performed_on"]} if outcome == "unreachable" and one["performed_on"] != one["server"] else {}
+                )
+                self._ledger.close_record(runs.abandoned(one["record_id"], outcome, cause, **params, **elsewhere))

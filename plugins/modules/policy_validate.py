@@ -13,6 +13,7 @@ short_description: Resolve the whole inventory into the policy
 version_added: 0.1.0
 description:
   - Looks at every variable of every host, names every mistake at once, and keeps the resolved policy in the ledger.
+  - Warns of each category with an RPO that the schedule cannot keep.
   - Runs on the control node; it is a part of the playbooks of this collection and not meant to be used alone.
 options: {}
 attributes:

@@ -20,7 +20,7 @@ options:
     description: Cycle to run.
     type: str
     required: true
-    choices: [daily, weekly, monthly, restore_test, restore]
+    choices: [daily, weekly, monthly, restore_test, restore, drill]
   restore:
     description: What to restore, for O(cycle=restore).
     type: dict
@@ -34,13 +34,48 @@ options:
         type: str
         default: ''
       snapshot:
-        description: Beginning of a snapshot id; the newest proved backup if empty.
+        description:
+          - Beginning of a snapshot id (at least 8 digits), or a time C(YYYY-MM-DD HH:MM[:SS]) in the agency's zone for the newest proved backup
+            that was not begun after it. The newest proved backup if empty or V(newest).
         type: str
         default: ''
       target:
-        description: Absolute path of an empty or new directory on the server.
+        description: Absolute path of a directory on the server, V(original), or V(database:NAME). Asked for at the terminal if empty.
         type: str
         default: ''
+      requester:
+        description: Who requests the restore. Asked for at the terminal if empty.
+        type: str
+        default: ''
+      approver:
+        description: Who approved it, another person than O(restore.requester). Asked for at the terminal if empty.
+        type: str
+        default: ''
+      reason:
+        description: Why the data are restored. Asked for at the terminal if empty.
+        type: str
+        default: ''
+      overwrite:
+        description: What is to be replaced, typed again - the directory, the name of the database, or SERVER/DATASET for the
+          V(original) place of files.
+        type: str
+        default: ''
+  restore_test_snapshot:
+    description:
+      - Which snapshots the tests of this run take, for O(cycle=restore_test), where it is not to be each data set's turn - V(newest), V(random),
+        or the beginning of a snapshot id (at least 8 digits), which makes the run test that snapshot alone.
+    type: str
+    default: ''
+  drill_services:
+    description: Names of the services that a drill exercises, with commas between them, for O(cycle=drill); all if empty.
+    type: str
+    default: ''
+  accept_change:
+    description:
+      - Data sets of which this run accepts that they changed much, each as SERVER/DATASET, in a list or in one text between commas or blanks.
+      - Who starts the run stands in its records as the one who accepted it.
+    type: raw
+    default: []
 attributes:
   check_mode:
     support: full

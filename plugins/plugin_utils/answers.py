@@ -16,8 +16,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ansible_collections.sicekat.backup.plugins.module_utils import log_lines, packing, record
 from ansible_collections.sicekat.backup.plugins.module_utils import manifest as manifests
-from ansible_collections.sicekat.backup.plugins.module_utils import record
 from ansible_collections.sicekat.backup.plugins.module_utils.messages import MESSAGES
 
 Shape = Callable[[Any], bool]
@@ -25,6 +25,7 @@ Shape = Callable[[Any], bool]
 # What a module closes a record with; what only the control node can say is not among it.
 OUTCOMES = ("success", "partial", "failed", "aborted")
 MANIFEST_MOST = 64 * 2**20  # bytes of the packed text
+_LOG_PACKED_MOST = 2 * packing.LOG_MOST
 _CLOCKS_DIFFER = datetime.timedelta(minutes=10)
 
 
@@ -78,7 +79,7 @@ def _table(shape: Shape, most: int = 10_000) -> Shape:
 
 
 def _message(value: Any) -> bool:
-    if not _fields(code=_one_of(*MESSAGES), params=_table(lambda one: _text(4000)(one) or _number(one), 20))(value):
+    if not _fields(code=_one_of(*MESSAGES), params=_table(lambda one: _text(record.PARAMETER_MOST)(one) or _number(one), 20))(value):
         return False
     try:
         MESSAGES[value["code"]].format_map(value["params"])
@@ -87,6 +88,13 @@ def _message(value: Any) -> bool:
     return True
 
 
+def _replaced_one(value: Any) -> bool:
+    return isinstance(value, dict) and set(value) in ({"path", "kept_as"}, {"database", "kept_as"}) and all(map(_text(4200), value.values()))
+
+
+PROBLEMS = _list(_message, 200)
+# What a restore moved aside, or would, and where it is kept.
+REPLACED = _list(_replaced_one, 200)
 _LINES = _list(_text(1000), 200)
 _REMOVED = _list(_fields(snapshot_id=_hex, dataset=_text(200), time=_text(40)), 100_000)
 _COUNTS = _table(_maybe(_number), 20)
@@ -94,8 +102,18 @@ _PLACE = _fields(
     repository=_one_of("primary", "archive", "offsite"), location=_text(500), url=_text(2000), snapshot_id=_hex, repository_id=_hex, listed_at=_time
 )
 
+_HOOK = _fields(
+    stage=_one_of("before", "after", "on_failure"),
+    number=_number,
+    program=_text(500),
+    exit_code=_maybe(_number),
+    duration_ms=_number,
+    output=_text(2000),
+    result=_one_of("passed", "failed"),
+)
+
 SHAPES: dict[str, Shape] = {
-    "outcome": _one_of(*OUTCOMES), "cause": _maybe(_one_of(*record.CAUSES)), "messages": _list(_message, 200),
+    "outcome": _one_of(*OUTCOMES), "cause": _maybe(_one_of(*record.CAUSES)), "messages": PROBLEMS,
     "started_at": _time, "finished_at": _time, "duration_ms": _maybe(_number),
     "files": _COUNTS, "directories": _COUNTS, "data_size_bytes": _maybe(_number), "data_added_bytes": _maybe(_number), "newest_data_at": _maybe(_time),
     "snapshot_id": _maybe(_id), "parent_snapshot_id": _maybe(_id), "repository_id": _maybe(_hex),
@@ -109,10 +127,19 @@ SHAPES: dict[str, Shape] = {
         )
     ),
     "manifest": _fields(sha256=_hex, entries=_number), "canary_sha256": _maybe(_hex),
-    "database": _maybe(_fields(tables=_table(_number, 100_000), rows=_number)),
+    "database": _maybe(
+        _fields(
+            engine=_text(20), version=_text(100), tables=_table(_number, 100_000), rows=_number, objects=_table(_number, 50), bytes=_number,
+            encoding=_text(100), extensions=_list(_text(200), 500), superuser=_text(200), head=_fields(seq=_number, hash=_hex),
+        )
+    ),
+    "hooks": _list(_HOOK, 200),
     "restore": _fields(
         snapshot_id=_text(64), snapshot_at=_time, target=_text(4200), age_s=_number, total_ms=_number, rto_met=_maybe(_flag),
         files=_COUNTS, bytes=_COUNTS, sample=_COUNTS, metadata=_COUNTS, phases_ms=_COUNTS, canary=_text(20), database=_text(20),
+        pick=_one_of("newest", "random", "named"), seed=_maybe(_text(200)), rows=_maybe(_number), extrapolated_ms=_number, rpo_met=_maybe(_flag),
+        assertions=_list(_fields(name=_text(500), query=_text(500), wanted=_text(500), found=_text(500), result=_one_of("passed", "failed")), 500),
+        replaced=REPLACED,
     ),
     "integrity": _fields(read_data=_text(20), packs_read=_maybe(_number), errors=_number, empty=_list(_text(20), 256)),
     "copy": _fields(source_snapshot_id=_hex, verified=_fields(canary=_text(20), compared=_number, equal=_number)),
@@ -186,4 +213,14 @@ def manifest(text: Any, digest: str) -> dict:
     found = manifests.unpack(text)
     if not isinstance(found, dict) or manifests.digest(found) != digest:
         raise ValueError("manifest")
+    return found
+
+
+def log(text: Any, closed: Mapping) -> str:
+    """Returns the log that a host packed; raises ValueError unless it is the whole one that its record names by a digest."""
+    if not _text(_LOG_PACKED_MOST)(text):
+        raise ValueError("log")
+    found = packing.unpack_text(text)
+    if not log_lines.is_whole(found, closed):
+        raise ValueError("log")
     return found

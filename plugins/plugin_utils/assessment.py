@@ -18,9 +18,18 @@ import datetime
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
-from ansible_collections.sicekat.backup.plugins.plugin_utils import obligations, repository_assessment, schedule
+from ansible_collections.sicekat.backup.plugins.plugin_utils import (
+    drill,
+    log_checking,
+    objectives,
+    obligations,
+    repository_assessment,
+    restore_choice,
+    restore_request,
+    schedule,
+)
 
-FORMS = {"daily": "F-01", "weekly": "F-01", "monthly": "F-01", "restore_test": "F-02", "restore": "F-02"}
+FORMS = {"daily": "F-01", "weekly": "F-01", "monthly": "F-01", "restore_test": "F-02", "restore": "F-02", drill.CYCLE: "F-02"}
 _BAD = ("failed", "aborted", "unreachable", "missed")
 # The kinds that are what their cycle is for; where one of them was missed, so was the whole cycle.
 _MAIN = ("backup", "restore_test")
@@ -38,11 +47,12 @@ def checklist(run: Mapping, records: Sequence[Mapping], tests: Iterable[Mapping]
     """
     newest = {(test["server"], test["dataset"]): test for test in tests}
     rows = [_with_restore_test(row, newest.get((row["server"], row["dataset"]))) for row in records]
+    rows = [restore_request.told(row, run.get("restore") or {}) if row["kind"] == "restore" else row for row in rows]
     satisfied = set(covered)
     not_covered = [
         {"server": name, "dataset": dataset, "kind": kind, "repository": repository}
         for name in run["left_out"]
-        for kind, dataset, repository in obligations.owed(policy["servers"][name], run["cycle"])
+        for kind, dataset, repository in obligations.owed(policy, name, run["cycle"], run["period"])
         if (name, kind, dataset, repository) not in satisfied
     ]
     counts = count(rows, run["expected"], len(not_covered))
@@ -57,6 +67,7 @@ def checklist(run: Mapping, records: Sequence[Mapping], tests: Iterable[Mapping]
             "closed_at": (run.get("closed") or {}).get("closed_at"),
         },
         "overall": overall(counts), "counts": counts, "rows": rows, "not_covered": not_covered,
+        **({"drill": drill.results(policy, run, rows)} if run["cycle"] == drill.CYCLE else {}),
         "ledger": {"seq": head["seq"], "hash": head["hash"]},
     }  # fmt: skip
 
@@ -100,7 +111,7 @@ def index(
     listings: Sequence[Mapping],
     measurements: Sequence[Mapping],
 ) -> dict:
-    """Returns the parts "status", "owed", "repositories", "findings" and "storage" of the index document.
+    """Returns the parts "status", "owed", "repositories", "objectives", "findings" and "storage" of the index document.
 
     policies: (in force from, policy), in the ledger's order. records: all merged records, oldest first. pins: (server,
     repository) -> the id of the repository that belongs to it today. problems: what is wrong with the ledger. listings:
@@ -126,6 +137,7 @@ def index(
             status.append(_status(policy, server, dataset, evidence, missed[server, dataset["name"]] + missed[server, ""], red, unknown))
     return {
         "status": status, "owed": owed, "repositories": repository_assessment.overview(policy, evidence, listings),
+        "objectives": objectives.figures(policy, policies, evidence, moment),
         "findings": repository_assessment.findings(listings, records), "storage": repository_assessment.storage(policy, measurements),
     }  # fmt: skip
 
@@ -154,15 +166,15 @@ def owed_list(policies: Sequence[tuple[str, Mapping]], records: Sequence[Mapping
     slots: dict[tuple, tuple[str, str]] = {}
     due = set()
     for slot, policy in _newest_slots(policies, edge, moment):
-        for name, server in policy["servers"].items():
-            for kind, dataset, repository in obligations.owed(server, slot.cycle):
+        for name in policy["servers"]:
+            for kind, dataset, repository in obligations.owed(policy, name, slot.cycle, slot.period):
                 is_newest = (slot.cycle, name, dataset, kind, repository) not in due and (name, dataset, repository) in in_use
                 if slot.start >= edge or is_newest:
                     slots.setdefault((slot.cycle, slot.period, name, dataset, kind, repository), (record.to_text(slot.start), record.to_text(slot.due)))
                 if slot.due < moment:
                     due.add((slot.cycle, name, dataset, kind, repository))
     for one in records:
-        if one["cycle"] != "restore" and record.from_text(one["opened_at"]) >= edge:
+        if one["cycle"] in record.CYCLES and record.from_text(one["opened_at"]) >= edge:
             key = tuple(one[name] for name in ("cycle", "period", "server", "dataset", "kind", "repository"))
             slots.setdefault(key, (one["scheduled_start"], one["due_at"]))
     by_subject = _by_subject(records)
@@ -178,7 +190,9 @@ def _newest_slots(policies: Sequence[tuple[str, Mapping]], edge: datetime.dateti
         if since >= until:
             continue  # its entry was dated by a clock that was ahead
         for cycle in policy["cycles"]:
-            first = max(since, min(until, edge) - _PERIOD)
+            # A data set may owe a restore test only once in so many months.
+            months = obligations.longest_test_months(policy) if cycle == "restore_test" else 1
+            first = max(since, min(until, edge) - months * _PERIOD)
             for slot in reversed(schedule.slots_between(policy["cycles"], policy["timezone"], cycle, first, until)):
                 yield slot, policy
         until = since
@@ -241,7 +255,7 @@ def _status(
     red += [_reason("status_copy", one, "repository") for made in copies.values() for one in _unproved(made)]
     red += [_reason("status_integrity", one, "repository") for one in _unproved_checks(checks)]
     red += [_reason("status_retention", one, "repository") for made in retentions for one in _unproved(made)]
-    red += [_reason("status_restore_test", one) for one in _unproved(tests)]
+    red += [_reason("status_restore_test", one) for one in [restore_choice.open_failure(tests)] if one is not None]
     red += _missed_reasons([one for one in missed if one["repository"] in repositories and not _made_up_for(one, evidence)])
     unknown = [*unknown]
     unknown += [{"code": code, "params": {}} for code, found in (("status_no_backup", backups), ("status_no_restore_test", tests)) if not found]
@@ -249,9 +263,10 @@ def _status(
     unknown += [{"code": "status_no_integrity_check", "params": {"repository": one}} for one in to_check if one not in checked]
     category = policy["categories"].get(dataset["category"], {})
     successes = [one for one in backups if one["outcome"] == "success"]
+    doubted = [{"code": "status_log_check", "params": {}} for one in backups[-1:] if log_checking.doubts(one)]
     return {
         "server": server, "dataset": name, "category": dataset["category"], "rto_s": category.get("rto_s"), "rpo_s": category.get("rpo_s"),
-        "state": "red" if red else "unknown" if unknown else "green", "reasons": red + unknown,
+        "state": "red" if red else "unknown" if unknown else "attention" if doubted else "green", "reasons": red + unknown + doubted,
         "last_success": successes[-1] if successes else None, "last_backup": backups[-1] if backups else None,
         "copies": [{"repository": place, "record": made[-1] if made else None} for place, made in copies.items()],
         "integrity": checks[-1] if checks else None, "restore_test": tests[-1] if tests else None,

@@ -11,7 +11,8 @@ Note that this plugin util is private to the collection.
 from __future__ import annotations
 
 import hashlib
-import json
+
+from ansible_collections.sicekat.backup.plugins.module_utils import ledger_chain
 
 
 def canonical_bytes(document: object) -> bytes:
@@ -22,7 +23,7 @@ def canonical_bytes(document: object) -> bytes:
     """
     _check(document, "")
     try:
-        return json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8")
+        return ledger_chain.canonical(document)
     except UnicodeEncodeError as error:
         raise ValueError(f"a text holds {error.object[error.start : error.end]!a}, which is not Unicode text") from error
 

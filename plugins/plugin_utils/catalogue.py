@@ -187,6 +187,10 @@ class Formatter:
                 parts.append(self._gettext(text).format(n=self.number(amount)))
         return " ".join(parts[:2]) or self._gettext("{n} s").format(n="0")
 
+    def percent(self, part: int, whole: int) -> str:
+        """Returns a share in per cent, cut to a tenth: only all of it is 100."""
+        return numbers.format_decimal(part * 1000 // whole / 10, "#,##0.0", locale=self._locale)
+
     def period(self, key: str) -> str:
         """Returns a period key in words: a date with its weekday, a week of a year, or a month of a year.
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
 from ansible_collections.sicekat.backup.plugins.module_utils.retention_operation import SLACK
+from ansible_collections.sicekat.backup.plugins.plugin_utils import retention
 from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger
 
 _UNCLAIMED_SHOWN = 100
@@ -29,9 +30,10 @@ def confirmed(opened: Mapping, claim: Mapping, listing: Mapping) -> dict:
     measured = {"measured": sizes[name]} if found and name in sizes else {}
     claim = {key: value for key, value in claim.items() if key != "measured"}  # never the server's own word
     cause, message = _contradiction(opened, claim, found, measured.get("measured"))
-    checks = [*claim["verification"]["log_check"]["checks"], {"check": "confirmed_by_repository_server", "result": "failed" if cause else "passed"}]
-    result = claim["verification"]["log_check"]["result"]
-    closed = {**claim, **measured, "verification": {**claim["verification"], "log_check": {"result": "failed" if cause else result, "checks": checks}}}
+    told = claim["verification"]["log_check"]
+    checks = [*told["checks"], {"check": "confirmed_by_repository_server", "result": "failed" if cause else "passed"}]
+    log_check = {**told, "result": "failed" if cause else told["result"], "checks": checks}
+    closed = {**claim, **measured, "verification": {**claim["verification"], "log_check": log_check}}
     if cause and claim["outcome"] in ("success", "partial"):
         closed.update(outcome="failed", cause=cause, messages=[*claim["messages"], message], error_count=max(1, claim.get("error_count") or 0))
     return closed
@@ -118,12 +120,7 @@ def _vanished(server: str, present: set[str], repository_id: str | None, ledger:
 
     What an earlier listing missed stays missing, however far back it is, until it is listed again.
     """
-    accounted = set(present)
-    for made in ledger.records(server=server, kind="retention"):
-        if made["repository"] == "primary" and made.get("retention"):
-            accounted |= {one["snapshot_id"] for name in ("removed", "unconfirmed") for one in made["retention"].get(name) or ()}
-    # A job that nobody hears of again may have removed what it was sent to remove.
-    accounted |= {name for planned in ledger.notes("retention_planned", server) if planned["repository"] == "primary" for name in planned["snapshots"]}
+    accounted = present | retention.may_be_removed(server, ledger)
     before = ledger.newest("repository_listed", server, "primary") or {}
     known = [*(before.get("vanished") or ())] if before.get("repository_id") == repository_id else []
     known += [

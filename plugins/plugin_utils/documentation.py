@@ -19,13 +19,14 @@ from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledge
 # The gate reads this much further back than the index looks, and no further, so that its cost does not grow with the age of
 # the ledger; report.yml reads everything.
 _MARGIN = datetime.timedelta(days=5)
+_RARE = ("integrity_check", "restore_test", "restore")
 
 
 class Archive:
     """The ledger read once, and the documents of a state directory.
 
-    complete: read every record ever written, not only the recent ones and, from before, the newest of each kind and the
-    integrity checks: these are few, and a failed one stays open to doubt until its own part is read again.
+    complete: read every record ever written, not only the recent ones and, from before, the newest of each kind and all of the
+    rare ones: a failed check stays open to doubt until its own part is read again, and a restore may be tested once a year.
     """
 
     def __init__(self, ledger: Ledger, state_dir: Path, complete: bool) -> None:
@@ -43,9 +44,9 @@ class Archive:
             self._by_run.setdefault(one["run_id"], []).append(one)
 
     def _recent(self) -> list[dict]:
-        checks = [one for one in self.ledger.records(kind="integrity_check") if one["opened_at"] < self._since]
-        others = [one for one in self.ledger.newest_before(self._since) if one["kind"] != "integrity_check"]
-        return [*checks, *others, *self.ledger.records(since=self._since)]
+        rare = [one for kind in _RARE for one in self.ledger.records(kind=kind) if one["opened_at"] < self._since]
+        others = [one for one in self.ledger.newest_before(self._since) if one["kind"] not in _RARE]
+        return [*rare, *others, *self.ledger.records(since=self._since)]
 
     def policy(self, digest: str) -> dict:
         """Returns a policy that the ledger holds."""

@@ -27,6 +27,7 @@ LABELS: dict[str, dict[str, str]] = {
         "sentinel_missing": "Sentinel file missing",
         "source_unreadable": "Source not readable",
         "source_invalid": "Source not usable",
+        "hook": "Hook failed",
         "repository_missing": "Repository missing",
         "repository_replaced": "Repository replaced",
         "repository_unpinned": "Repository not deployed",
@@ -47,6 +48,7 @@ LABELS: dict[str, dict[str, str]] = {
         "nothing_restored": "Nothing restored",
         "restored_differs": "Restored data differ",
         "no_evidence": "No evidence",
+        "implausible": "Implausibly small",
         "retention_refused": "Removal refused",
         "target_unusable": "Target not usable",
         "busy": "In use by another run",
@@ -62,6 +64,7 @@ LABELS: dict[str, dict[str, str]] = {
         "monthly": "Monthly",
         "restore_test": "Restore test",
         "restore": "Restore",
+        "drill": "Recovery drill",
     },
     "kind": {
         "backup": "Backup",
@@ -72,19 +75,38 @@ LABELS: dict[str, dict[str, str]] = {
         "restore": "Restore",
     },
     "backup_type": {"incremental": "Incremental", "full": "Full", "archive": "Archive"},
-    "dataset_kind": {"files": "Files", "sqlite": "SQLite database"},
+    "dataset_kind": {
+        "files": "Files",
+        "sqlite": "SQLite database",
+        "postgresql": "PostgreSQL database",
+        "mariadb": "MariaDB database",
+        "mysql": "MySQL database",
+        "ldap": "LDAP directory",
+        "command": "Output of a program",
+        "control_node": "Control node",
+    },
     "result": {"passed": "Passed", "warning": "Warning", "failed": "Failed", "none": "Not done"},
     "check": {
+        "log": "The log is whole",
         "exit_code": "Exit code is 0",
+        "streams": "Every line of the log is known and harmless",
         "summary": "Summary with a snapshot id",
         "source_errors": "Every item was read",
+        "files": "Number of files is as usual",
+        "bytes": "Size is as usual",
+        "rows": "Number of rows is as usual",
+        "newest_data": "Newest data are as new as they have to be",
+        "duration": "Duration is as usual",
         "not_empty": "Not empty",
         "listed_in_repository": "Listed by the repository",
         "listed_in_archive": "Listed by the archive repository",
         "canary": "Canary file was backed up",
+        "stream_whole": "Every program ended well",
+        "hooks": "Every hook ended well",
         "confirmed_by_repository_server": "Confirmed by the repository server",
         "read_back": "A sample was read back and is the same",
     },
+    "hook": {"before": "Before", "after": "After", "on_failure": "On failure"},
     "repository": {"primary": "Primary", "offsite": "Off-site", "archive": "Archive"},
     "finding": {
         "unlisted": "Repository could not be asked",
@@ -94,6 +116,7 @@ LABELS: dict[str, dict[str, str]] = {
     },
     "canary": {"found": "Found", "missing": "Missing", "none": "Not used"},
     "database": {"sound": "Sound", "damaged": "Damaged", "none": "No database"},
+    "pick": {"newest": "Newest", "random": "Drawn at random", "named": "Named by a person"},
     "owed": {
         "satisfied": "Satisfied",
         "late": "Late",
@@ -103,6 +126,12 @@ LABELS: dict[str, dict[str, str]] = {
         "not_due": "Not due",
     },
     "state": {"green": "In order", "red": "Not in order", "unknown": "Unknown", "attention": "Needs attention"},
+    "role": {
+        "admin": "System Administrator",
+        "operator": "Backup Operator",
+        "coordinator": "IT Coordinator",
+        "owner": "User Unit Representative",
+    },
     "phase": {"prepare": "Prepare", "fetch": "Fetch", "prove": "Prove", "clean": "Clean up"},
 }
 
@@ -113,7 +142,9 @@ DEFINITIONS: dict[str, str] = {
     "monthly": "Monthly (archive): the snapshot is copied to the archive repository, which has its own key and its own retention.",
     "restore_test": "Restore test: a snapshot named by its id is restored into a fresh directory; counts, bytes, contents"
     " (SHA-256) and metadata are compared with what was recorded at backup time.",
-    "restore": "Restore: a snapshot named by its id is restored into an empty directory that the user chose; counts,"
+    "drill": "Recovery drill: the newest proved snapshot of every data set is restored on an isolated host, opened and asked, service by"
+    " service in the order of the recovery plan; the times reached are held against RTO and RPO.",
+    "restore": "Restore: a snapshot named by its id is restored to the target that the requester named, and what it replaces is kept; counts,"
     " bytes, contents (SHA-256) and metadata are compared with what was recorded at backup time.",
 }
 

@@ -149,6 +149,7 @@ def connect(path: Path) -> sqlite3.Connection:
         try:
             if _check_identity(connection, path) < SCHEMA:
                 _upgrade(connection)
+            connection.execute("PRAGMA journal_mode = WAL")  # a copy that was restored is one file without it
             connection.execute("PRAGMA synchronous = FULL")
         except BaseException:
             connection.close()

@@ -8,18 +8,14 @@ Note that this plugin util is private to the collection.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sqlite3
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from ansible_collections.sicekat.backup.plugins.module_utils import record
-from ansible_collections.sicekat.backup.plugins.plugin_utils import canonical, ledger_schema
+from ansible_collections.sicekat.backup.plugins.module_utils import ledger_chain, record
+from ansible_collections.sicekat.backup.plugins.plugin_utils import ledger_schema
 
-GENESIS = "0" * 64  # what the first entry names as the one before it
-
-_FIELDS = {"seq", "prev", "at", "kind", "data"}
+GENESIS = ledger_chain.GENESIS
 
 
 class Problem(NamedTuple):
@@ -30,19 +26,8 @@ class Problem(NamedTuple):
 
 
 def chain_problems(rows: Iterable[tuple[int, bytes, str]]) -> list[Problem]:
-    """Returns the problems of entries (seq, body, hash) in order of seq, at most one for each entry."""
-    problems = []
-    expected = 1
-    previous: str | None = GENESIS
-    for seq, body, digest in rows:
-        if seq != expected:
-            problems.append(_problem(seq, "ledger_entry_missing", first=expected, last=seq - 1))
-            previous = None  # nothing is left to link to
-        code = _entry_fault(seq, body, digest, previous)
-        if code:
-            problems.append(_problem(seq, code))
-        expected, previous = seq + 1, digest
-    return problems
+    """Returns the problems of entries (seq, body, hash) in order of seq."""
+    return [_problem(seq, code, **params) for seq, code, params in ledger_chain.faults(rows)]
 
 
 def file_problems(connection: sqlite3.Connection) -> list[Problem]:
@@ -54,21 +39,6 @@ def file_problems(connection: sqlite3.Connection) -> list[Problem]:
     except sqlite3.DatabaseError as error:
         findings = [str(error)]
     return problems + [_problem(0, "ledger_file_damaged", detail=text) for text in findings]
-
-
-def _entry_fault(seq: int, body: bytes, digest: str, previous: str | None) -> str | None:
-    if hashlib.sha256(body).hexdigest() != digest:
-        return "ledger_entry_altered"
-    try:
-        entry = json.loads(body)
-        well_formed = entry.keys() == _FIELDS and entry["seq"] == seq and canonical.canonical_bytes(entry) == body
-    except (ValueError, AttributeError):
-        well_formed = False
-    if not well_formed:
-        return "ledger_entry_malformed"
-    if previous is not None and entry["prev"] != previous:
-        return "ledger_entry_unlinked"
-    return None
 
 
 def _problem(seq: int, code: str, **params: object) -> Problem:

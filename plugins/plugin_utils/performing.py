@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from ansible_collections.sicekat.backup.plugins.module_utils import manifest as manifests
 from ansible_collections.sicekat.backup.plugins.module_utils import record
 from ansible_collections.sicekat.backup.plugins.module_utils.restic_errors import redact
-from ansible_collections.sicekat.backup.plugins.plugin_utils import answers, obligations, retention, runs, schedule
+from ansible_collections.sicekat.backup.plugins.plugin_utils import answers, obligations, restore_choice, retention, runs, schedule
 from ansible_collections.sicekat.backup.plugins.plugin_utils.access import Access
 from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger
 
@@ -38,18 +38,19 @@ class Subject:
         """Returns the policy's entry of the server that a record is about."""
         return self.policy["servers"][opened["server"]]
 
-    def arguments(self, opened: Mapping, repository: str | None = None) -> dict:
-        """Returns the module arguments for the repository of a record, or for another one of its server."""
-        return self.access.module_arguments(opened["server"], repository or opened["repository"], self.host)
+    def arguments(self, opened: Mapping, as_server: bool = False) -> dict:
+        """Returns the module arguments for the repository of a record; as_server: reached as its server reaches it."""
+        return self.access.module_arguments(opened["server"], opened["repository"], self.host, as_server)
 
 
 @dataclass(frozen=True)
 class Call:
-    """One module call; `opened` are the records that its result closes."""
+    """One module call; `opened` are the records that its result closes, `note` what the ledger is told before: (kind, data)."""
 
     module: str
     arguments: dict
     opened: list[Mapping]
+    note: tuple[str, dict] | None = None
 
 
 def calls(kind: str, subject: Subject, opened: Sequence[Mapping], ledger: Ledger | None) -> Iterator[Call | dict]:
@@ -91,7 +92,7 @@ def _copy(subject: Subject, opened: list[Mapping], ledger: Ledger | None) -> Ite
     """Yields one call for all data sets of a server: the newest proved backup of each goes to one repository."""
     snapshots, taken = [], []
     for one in opened:
-        backup = newest_backup(ledger, one["server"], one["dataset"], "") if ledger else None
+        backup = newest_backup(ledger, one["server"], one["dataset"]) if ledger else None
         if backup is None:
             yield runs.abandoned(one["record_id"], "failed", "snapshot_missing", code="no_snapshot")
             continue
@@ -116,38 +117,54 @@ def _manifest(subject: Subject, backup: Mapping) -> str | None:
 
 def _restore(kind: str, subject: Subject, opened: Mapping, ledger: Ledger | None) -> Call | dict:
     asked = subject.restore.get("snapshot", "")
-    backup = newest_backup(ledger, opened["server"], opened["dataset"], asked) if ledger else None
-    if backup is None:
+    dataset = dict(obligations.dataset_of(subject.server(opened), opened["dataset"]))
+    choice = _choice(kind, subject, opened, dataset, asked, ledger) if ledger else None
+    if choice is None:
         code = "snapshot_missing" if asked else "no_snapshot"
         return runs.abandoned(opened["record_id"], "failed", "snapshot_missing", code=code, snapshot=asked)
-    dataset = dict(obligations.dataset_of(subject.server(opened), opened["dataset"]))
+    backup = choice.backup
     if dataset["kind"] != backup["dataset_kind"]:
         changed = {"dataset": dataset["name"], "found": dataset["kind"], "expected": backup["dataset_kind"]}
         return runs.abandoned(opened["record_id"], "failed", "no_evidence", code="kind_changed", **changed)
     arguments = {
-        **subject.arguments(opened), "dataset": dataset,
+        **subject.arguments(opened, as_server=True), "dataset": dataset,
         "snapshot": backup["snapshot_id"], "backed_up_at": backup["started_at"], "manifest": _manifest(subject, backup),
-        "manifest_sha256": backup["manifest"]["sha256"], "size_bytes": backup["data_size_bytes"], "rto_s": opened["rto_s"],
+        "manifest_sha256": backup["manifest"]["sha256"], "size_bytes": backup["data_size_bytes"], "rto_s": opened["rto_s"], "rpo_s": opened["rpo_s"],
+        # How long all of it would take today is reckoned from the newest backup.
+        "pick": choice.pick, "seed": choice.seed,
+        "whole_bytes": (newest_backup(ledger, opened["server"], opened["dataset"]) or backup)["data_size_bytes"],
     }  # fmt: skip
     if kind == "restore":
-        arguments["target"] = subject.restore["target"]
-    return Call(kind, arguments, [opened])
+        asked_for = {key: subject.restore[key] for key in ("target", "overwrite", "to_type", "stamp")}
+        return Call(kind, {**arguments, **asked_for}, [opened])
+    return Call(kind, arguments, [opened], (restore_choice.NOTE, restore_choice.note(opened, choice)))
 
 
-def newest_backup(ledger: Ledger, server: str, dataset: str, snapshot: str) -> dict | None:
-    """Returns the newest proved backup of a data set, or the one whose snapshot id begins as given.
+def _choice(kind: str, subject: Subject, opened: Mapping, dataset: Mapping, asked: str, ledger: Ledger) -> restore_choice.Choice | None:
+    """Returns the backup that is brought back: what a person asks for, else for a test what its turn is, else the newest."""
+    if kind == "restore_test":
+        how = subject.server(opened).get("restore_test_pick") or restore_choice.NEWEST  # not in a policy of an earlier version
+        return restore_choice.choose(ledger, opened, dataset["kind"], how, asked)
+    # The very one that was shown to the person, whatever was confirmed since.
+    backup = ledger.record(subject.restore["backup"])
+    return backup and restore_choice.Choice(backup, restore_choice.NEWEST if asked in ("", "newest") else restore_choice.NAMED, "", 0)
 
-    A partial backup is used only when a person names its snapshot.
-    """
+
+def newest_backup(ledger: Ledger, server: str, dataset: str) -> dict | None:
+    """Returns the newest proved backup of a data set."""
     found = None
     for one in ledger.records(server=server, kind="backup"):
-        if one["dataset"] != dataset or not one.get("snapshot_id"):
-            continue
-        if (snapshot not in ("", "newest") and one["snapshot_id"].startswith(snapshot) and one["storage_locations"]) or (
-            snapshot in ("", "newest") and one["outcome"] == "success"
-        ):
+        if one["dataset"] == dataset and one.get("snapshot_id") and one["outcome"] == "success":
             found = one
     return found
+
+
+def as_chosen(ledger: Ledger, opened: Mapping, closed: dict) -> dict:
+    """Returns the closed record of a restore test with what the control node had chosen for it; every other record as it is."""
+    if opened["kind"] != "restore_test":
+        return closed
+    chosen = (one for one in ledger.notes(restore_choice.NOTE, run_id=opened["run_id"]) if one["record_id"] == opened["record_id"])
+    return restore_choice.as_chosen(closed, next(chosen, None))
 
 
 def close(opened: Mapping, given: object, moment: datetime.datetime, hidden: Sequence[str]) -> dict:
@@ -161,7 +178,7 @@ def close(opened: Mapping, given: object, moment: datetime.datetime, hidden: Seq
     except ValueError as error:
         return runs.abandoned(opened["record_id"], "failed", "no_evidence", code="answer_unusable", detail=redact(str(error), hidden))
     result = {**closed, "record_id": opened["record_id"]}
-    if opened["cycle"] == "restore":
+    if opened["cycle"] not in record.CYCLES:
         return result
     times = {name: record.from_text(opened[key]) for name, key in (("start", "window_start"), ("end", "window_end"), ("due", "due_at"))}
     slot = schedule.Slot(cycle=opened["cycle"], period=opened["period"], **times)

@@ -12,7 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ansible_collections.sicekat.backup.plugins.plugin_utils import canonical, policy_fleet, policy_repository_server, policy_server, policy_values
+from ansible_collections.sicekat.backup.plugins.plugin_utils import (
+    canonical,
+    policy_fleet,
+    policy_repository_server,
+    policy_server,
+    policy_services,
+    policy_values,
+)
 from ansible_collections.sicekat.backup.plugins.plugin_utils.policy_problems import Place, PolicyError, Problem, shown
 from ansible_collections.sicekat.backup.plugins.plugin_utils.policy_repositories import Inventory
 
@@ -22,8 +29,8 @@ SCHEMA = 2
 
 KNOWN_VARIABLES = (
     *policy_fleet.VARIABLES,
-    "backup_datasets", "backup_repositories", "backup_master_secret", "backup_restic", "backup_server_dir",
-    "backup_sample", "backup_integrity_read", "backup_unit", "backup_service", "backup_replace_repository",
+    "backup_datasets", "backup_repositories", "backup_master_secret", "backup_restic", "backup_restore_host", "backup_restore_test_pick", "backup_server_dir",
+    "backup_sample", "backup_integrity_read", "backup_unit", "backup_service", "backup_replace_repository", "backup_accept_change",
     "backup_upload_limit", "backup_max_runtime", "backup_max_parallel", policy_repository_server.VARIABLE,
 )  # fmt: skip
 
@@ -40,19 +47,28 @@ def resolve(hosts: Mapping[str, Mapping[str, object]]) -> dict:
     # An empty list is a decision; null is a forgotten value, which the checks will name.
     servers = {host: variables for host, variables in hosts.items() if variables.get("backup_datasets", []) != []}
     fleet = _fleet(problems, servers)
+    services = fleet.pop("services")
     repository_servers = policy_repository_server.repository_servers(problems, hosts)
     inventory = Inventory(hosts, repository_servers)
+    resolved = {host: policy_server.server(Place(problems, host), host, fleet, inventory) for host in servers}
+    restore_hosts = sorted({name for server in resolved.values() if isinstance(name := server["restore_host"], str) and name in hosts})
     policy = {
         "schema": SCHEMA,
         **fleet,
-        "servers": {host: policy_server.server(Place(problems, host), host, fleet, inventory) for host in servers},
+        "servers": resolved,
         "repository_servers": {
             # What a host with data sets is told about itself is told once.
             host: {**entry, **policy_server.workplace(Place([] if host in servers else problems, host), hosts[host])}
             for host, entry in repository_servers.items()
         },
+        **({"services": services} if services else {}),
+        "restore_hosts": {
+            host: policy_server.workplace(Place([] if host in servers or host in repository_servers else problems, host), hosts[host]) for host in restore_hosts
+        },
         "without_datasets": sorted(host for host in hosts if host not in servers and host not in repository_servers),
     }
+    policy_services.check_use(problems, services, policy["servers"])
+    policy_services.check_control_node(problems, policy["servers"])
     if problems:
         raise PolicyError(problems)
     return policy

@@ -89,7 +89,7 @@ def overview(policy: Mapping, evidence: Mapping, listings: Sequence[Mapping]) ->
 def wanted(policy: Mapping, server: str, kind: str) -> set[str]:
     """Returns the repositories of a server that some cycle owes a kind of record for."""
     cycles = [cycle for cycle, settings in policy["cycles"].items() if settings]
-    return {repository for cycle in cycles for owed, _dataset, repository in obligations.owed(policy["servers"][server], cycle) if owed == kind}
+    return {repository for cycle in cycles for owed, _dataset, repository in obligations.owed(policy, server, cycle, None) if owed == kind}
 
 
 def coverage(checks: Sequence[Mapping], integrity_read: str) -> dict:

@@ -55,6 +55,16 @@ def arguments(policy: Mapping, opened: Mapping, ledger: Ledger | None) -> dict:
     return {"groups": groups, "host": opened["server"], "now": record.to_text(record.utc_now())}
 
 
+def may_be_removed(server: str, ledger: Ledger) -> set[str]:
+    """Returns the ids of the snapshots that retention removed from a server's primary repository, or may have."""
+    gone: set[str] = set()
+    for made in ledger.records(server=server, kind="retention"):
+        if made["repository"] == "primary" and made.get("retention"):
+            gone |= {one["snapshot_id"] for name in ("removed", "unconfirmed") for one in made["retention"].get(name) or ()}
+    # A job that nobody hears of again may have removed what it was sent to remove.
+    return gone | {name for planned in ledger.notes("retention_planned", server) if planned["repository"] == "primary" for name in planned["snapshots"]}
+
+
 def _originals(server: str, ledger: Ledger) -> dict[str, list[dict]]:
     """Returns for each data set the backups that copies may be of, also those that a job made before it was lost."""
     found: dict[str, list[dict]] = {}

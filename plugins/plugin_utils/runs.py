@@ -22,8 +22,8 @@ from ansible_collections.sicekat.backup.plugins.module_utils import record
 from ansible_collections.sicekat.backup.plugins.plugin_utils import obligations, processes, schedule
 from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger, LedgerError
 
-# Form numbers: CB checklist of a backup cycle (F-01), UP restore test or restore (F-02).
-FORM_PREFIX = {"daily": "CB", "weekly": "CB", "monthly": "CB", "restore_test": "UP", "restore": "UP"}
+# Form numbers: CB checklist of a backup cycle (F-01), UP restore test or restore, SP recovery drill (F-02).
+FORM_PREFIX = {"daily": "CB", "weekly": "CB", "monthly": "CB", "restore_test": "UP", "restore": "UP", "drill": "SP"}
 
 # After this a run of another control node, which may be gone (a container, a renamed machine), is taken for dead.
 LONGEST_RUN = datetime.timedelta(hours=20)
@@ -43,9 +43,14 @@ def manifest_path(state_dir: str, record_id: str) -> Path:
     return Path(state_dir) / "manifests" / (record_id.replace(":", "-") + ".json")
 
 
+def log_path(state_dir: str, record_id: str) -> Path:
+    """Returns where the log of a backup record is kept on the control node; raises ValueError as `manifest_path` does."""
+    return Path(state_dir) / "logs" / f"{manifest_path(state_dir, record_id).stem}.log"
+
+
 def slot_for(policy: Mapping, cycle: str, moment: datetime.datetime) -> schedule.Slot:
-    """Returns the slot that a run at a moment belongs to; a restore is nobody's duty and belongs to its own day."""
-    if cycle == "restore":
+    """Returns the slot that a run at a moment belongs to; what has no schedule (a restore, a drill) belongs to its own day."""
+    if cycle not in record.CYCLES:
         day = moment.astimezone(zoneinfo.ZoneInfo(policy["timezone"])).date().isoformat()
         return schedule.Slot(cycle=cycle, period=day, start=moment, end=moment, due=moment)
     return schedule.slot_at(policy["cycles"], policy["timezone"], cycle, moment)

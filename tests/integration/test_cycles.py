@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+PERSONS = ("-e", "restore_requester=Sri", "-e", "restore_approver=Budi", "-e", "restore_reason=latihan")
 
 
 def test_an_office_is_backed_up_by_every_cycle_and_proved_by_a_restore_test(site, office):
@@ -73,10 +74,10 @@ def test_a_weekly_run_reads_every_file_again(any_site):
 def test_a_restore_brings_the_files_back_and_refuses_a_directory_that_is_not_empty(site):
     assert site.play("daily").code == 0
     target = site.root / "pemulihan"
-    done = site.play("restore", "-e", f"restore_target={target}")
+    done = site.play("restore", *PERSONS, "-e", f"restore_target={target}")
     assert done.code == 0, done.text
     assert (target / str(site.data).lstrip("/") / "surat 07.txt").read_bytes() == (site.data / "surat 07.txt").read_bytes()
-    again = site.play("restore", "-e", f"restore_target={target}")
+    again = site.play("restore", *PERSONS, "-e", f"restore_target={target}")
     assert again.code != 0 and site.codes(site.last(kind="restore")) == ["target_not_empty"]
 
 
@@ -86,7 +87,7 @@ def test_a_restore_of_an_older_snapshot_takes_that_one(any_site):
     (any_site.data / "surat 00.txt").write_text("ditimpa", encoding="utf-8")
     assert any_site.play("daily").code == 0
     target = any_site.root / "pemulihan"
-    assert any_site.play("restore", "-e", f"restore_target={target}", "-e", f"restore_snapshot={first['snapshot_id'][:12]}").code == 0
+    assert any_site.play("restore", *PERSONS, "-e", f"restore_target={target}", "-e", f"restore_snapshot={first['snapshot_id'][:12]}").code == 0
     assert (target / str(any_site.data).lstrip("/") / "surat 00.txt").read_text(encoding="utf-8") == "isi surat 0\n"
 
 

@@ -171,7 +171,7 @@ def test_every_module_ends_its_work_without_ansible(host, cheap_key):
     now = record.to_text(record.utc_now())
     ended = [
         host.cut("restore_test", "restore", signal.SIGHUP, **primary, **restore)["record"],
-        host.cut("restore", "restore", signal.SIGTERM, **primary, **restore, target=str(root / "pulih"))["record"],
+        host.cut("restore", "restore", signal.SIGTERM, **primary, **restore, target=str(root / "pulih"), to_type="", stamp="20261122T150000Z")["record"],
         host.cut("integrity_check", "check", signal.SIGKILL, **primary, read_data="full")["record"],
         *host.cut("snapshot_copy", "copy", signal.SIGKILL, **archive, source=primary, snapshots=snapshots)["records"],
         host.cut("retention", "forget", signal.SIGKILL, **primary, groups=groups, host="srv", now=now)["record"],

@@ -387,6 +387,7 @@ def index(**fields: Any) -> Document:
         "status": [],
         "owed": [],
         "repositories": [],
+        "objectives": {"rpo_days": 30, "rto_days": 365, "categories": [], "datasets": []},
         "findings": [],
         "storage": [],
         "checklists": [],
@@ -486,6 +487,21 @@ def room(state: str = "green", **fields: Any) -> Document:
     }
 
 
+def objectives(is_kept: bool) -> Document:
+    """Returns the figures of one category whose RPO and RTO were kept, or not, and of one without objectives."""
+    followed = {"server": "srv-arsip", "dataset": "dokumen", "worst_s": 87_300 if is_kept else 176_400, "worst_at": "2026-11-20T15:15:00Z"}
+    schedule = {"gap_s": 86_400, "duration_s": 900, "slowest": ["srv-arsip", "dokumen"], "needed_s": 87_300}
+    category = {
+        "category": "penting", "label": "Penting", "rpo_s": 93_600 if is_kept else 14_400, "rto_s": 86_400,
+        "feasibility": {"category": "penting", "label": "Penting", "rpo_s": 93_600 if is_kept else 14_400, **schedule, "feasible": is_kept},
+        "rpo": {"kept": 2 if is_kept else 1, "of": 2, "kept_s": 5_184_000 if is_kept else 5_180_000, "period_s": 5_184_000, "points": 60, "worst": followed},
+        "rto": {"met": 3 if is_kept else 2, "of": 3, "worst_ms": 912_400},
+    }  # fmt: skip
+    bare = {"category": "biasa", "label": "Biasa", "rpo_s": None, "rto_s": None, "feasibility": None, "rto": {"met": None, "of": 0, "worst_ms": None}}
+    bare["rpo"] = {"kept": None, "of": 1, "kept_s": None, "period_s": 0, "points": 0, "worst": {**followed, "worst_s": None, "worst_at": None}}
+    return {"rpo_days": 30, "rto_days": 365, "categories": [category, bare], "datasets": []}
+
+
 def green_index(**fields: Any) -> Document:
     """Returns an index in which everything is as it should be."""
     return index(
@@ -494,6 +510,7 @@ def green_index(**fields: Any) -> Document:
             "owed": [obligation("satisfied", record_id="r", form_number="CB/2026-11/000022", outcome="success"), obligation("not_due", period="2026-11-23")],
             "repositories": [repository(), repository(name="offsite", retention=None, retention_owed=False, listing=None), repository("srv-web")],
             "storage": [room()],
+            "objectives": objectives(True),
             "checklists": [listed(green_checklist())],
             "ledger": {"seq": 1284, "hash": digest("ledger"), "problems": []},
             "records": green_checklist()["rows"],
@@ -528,6 +545,7 @@ def red_index(**fields: Any) -> Document:
                     listing={"listed_at": "2026-11-22T15:10:00Z", "count": 0, "problem": record.message("no_listing")},
                 ),
             ],
+            "objectives": objectives(False),
             "findings": [
                 finding(
                     "unclaimed",

@@ -87,6 +87,15 @@ def test_a_repository_may_have_our_key_that_of_the_envelope_and_while_it_changes
     assert access.known_keys("web", "primary") == [NEW, ESCROW]
 
 
+@pytest.mark.parametrize("host", ["web", "lab", "vault"])
+def test_a_restore_host_goes_the_servers_own_way_as_root_even_where_it_keeps_the_repository(access: Access, host: str) -> None:
+    found = access.module_arguments("web", "primary", host, as_server=True)
+    assert (found["repository"], found["run_as"], found["access"]["username"]) == ("rest:https://10.0.0.5:8000/web/", None, "web")
+    assert found["access"]["password"] in access.hidden and found["password"] in access.hidden
+    kept = access.module_arguments("web", "primary", "vault")
+    assert (kept["repository"], kept["run_as"], kept["access"]) == ("/srv/backup/web", "sicekat-backup", {})
+
+
 def test_a_server_that_works_with_its_own_repository_sees_no_password_of_others(access: Access) -> None:
     shared = secrets.escrow_password(MASTER)
     assert access.escrow_password("web", "primary") == access.escrow_password("lone", "archive") == shared

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
-from ansible_collections.sicekat.backup.plugins.plugin_utils import assessment, documentation
+from ansible_collections.sicekat.backup.plugins.plugin_utils import assessment, documentation, obligations
 from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger
 
 SERVER = {"datasets": [{"name": "dokumen", "category": "penting"}], "repositories": {"primary": {}}, "integrity_read": "full"}
@@ -418,6 +418,54 @@ def test_what_a_data_set_owed_long_ago_is_forgotten_once_it_is_no_longer_in_the_
     assert assessment.owed_list(policies, [], NOON) == []
 
 
+def yearly(dataset: str, months: int = 12) -> dict:
+    """Returns the policy that asks for a restore test of one data set every so many months."""
+    categories = {"penting": {**POLICY["categories"]["penting"], "restore_test_months": months}}
+    return {**MONTHLY_TEST, "categories": categories, "servers": {"srv": {**SERVER, "datasets": [{"name": dataset, "category": "penting"}]}}}
+
+
+# How many months before November -> the name of a data set that owes its test in that month.
+TURNS = {
+    ago: next(name for name in map(str, range(1000)) if list(obligations.owed(yearly(name), "srv", "restore_test", f"2026-{11 - ago:02}")))
+    for ago in range(1, 11)
+}
+
+
+@pytest.mark.parametrize("ago", TURNS)
+def test_the_year_of_a_data_set_is_over_when_its_own_month_passes_without_a_success(ago):
+    policy, dataset = yearly(TURNS[ago]), TURNS[ago]
+    before = made("restore_test", "success", 1, "restore_test", "2025-12", dataset=dataset, opened_at="2025-12-20T02:00:00Z")
+    records = [before, PROOFS[0], made("backup", "success", 20, dataset=dataset)]
+    period = f"2026-{11 - ago:02}"
+    found = status(*records, policy=policy, policies=[("2025-12-18T00:00:00Z", policy)])
+    assert (found["state"], found["reasons"]) == ("red", [{"code": "status_missed", "params": {"cycle": "restore_test", "period": period}}])
+    in_time = made(
+        "restore_test", "success", 15, "restore_test", period, dataset=dataset, opened_at=f"{period}-15T02:00:00Z", finished_at=f"{period}-15T02:00:00Z"
+    )
+    found = indexed(*records, in_time, policy=policy, policies=[("2025-12-18T00:00:00Z", policy)])
+    assert found["status"][0]["state"] == "green"
+    assert {(one["period"], one["state"]) for one in found["owed"] if one["kind"] == "restore_test"} == {(period, "satisfied")}
+
+
+def test_a_run_that_left_a_server_out_leaves_open_only_what_it_owes_in_this_period():
+    policy = {**yearly(TURNS[1]), "servers": {"srv": yearly(TURNS[1])["servers"]["srv"], "here": {**SERVER, "datasets": []}}}
+    run = {
+        "cycle": "restore_test", "period": "2026-11", "left_out": ["srv"], "expected": 0, "form_number": "UP/1", "run_id": "r",
+        **dict.fromkeys(("scheduled_start", "window_start", "window_end", "due_at")),
+    }  # fmt: skip
+    assert assessment.checklist(run, [], [], policy, [], {"seq": 1, "hash": "0"})["not_covered"] == []
+    told = assessment.checklist({**run, "period": "2026-10"}, [], [], policy, [], {"seq": 1, "hash": "0"})["not_covered"]
+    assert [one["dataset"] for one in told] == [TURNS[1]]
+
+
+def test_a_success_with_an_older_snapshot_does_not_clear_what_the_newest_left():
+    records = [*PROOFS, made("backup", "success", 20), made("restore_test", "failed", 17, "restore_test", "2026-11", restore={"pick": "newest"})]
+    older = made("restore_test", "success", 18, "restore_test", "2026-11", restore={"pick": "random"})
+    newest = made("restore_test", "success", 19, "restore_test", "2026-11", restore={"pick": "newest"})
+    assert codes(status(*records, older)) == ["status_restore_test"]
+    assert status(*records, older, newest)["state"] == "green"
+
+
 @pytest.mark.parametrize("days", range(20, 130, 7))
 def test_a_missed_cycle_never_turns_green_by_itself(days):
     weekly = {**POLICY, "cycles": {**dict.fromkeys(POLICY["cycles"]), "weekly": POLICY["cycles"]["weekly"]}}
@@ -447,6 +495,12 @@ def test_the_gate_reads_all_records_of_the_look_back_and_the_newest_of_each_kind
         recorded(ledger, name, days_ago, "success", kind="backup", dataset="dokumen")
     archive = documentation.Archive(ledger, tmp_path, complete=False)
     assert [one["record_id"] for one in archive.records] == ["newest before", "in the look-back", "recent"]
+
+
+def test_the_gate_reads_each_restore_test_however_old_it_is(ledger, tmp_path):
+    for days_ago in (300, 200, 90):
+        recorded(ledger, f"test {days_ago}", days_ago, "success", kind="restore_test", dataset="dokumen")
+    assert len(documentation.Archive(ledger, tmp_path, complete=False).records) == 3
 
 
 def test_the_gate_reads_a_failed_check_however_old_it_is(ledger, tmp_path):

@@ -149,6 +149,11 @@ def test_values_are_written_as_a_reader_expects(language: str, timezone: str, me
     assert getattr(catalogue.Formatter(language, timezone), method)(value) == written
 
 
+@pytest.mark.parametrize(("part", "whole", "written"), [(1, 1, "100,0"), (9999, 10000, "99,9"), (0, 3, "0,0"), (2, 3, "66,6")])
+def test_a_share_is_100_only_if_it_is_all(part: int, whole: int, written: str) -> None:
+    assert catalogue.Formatter("id", "Asia/Jakarta").percent(part, whole) == written
+
+
 @pytest.mark.parametrize("method", ["moment", "day", "short_day", "number", "size", "milliseconds", "seconds"])
 def test_what_is_not_known_is_a_dash(method: str) -> None:
     assert getattr(catalogue.Formatter("id", "Asia/Jakarta"), method)(None) == catalogue.UNKNOWN

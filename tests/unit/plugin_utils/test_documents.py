@@ -118,7 +118,7 @@ def test_a_document_that_cannot_be_written_leaves_the_old_one_whole(tmp_path: Pa
     with pytest.raises(OSError, match="No space left"):
         documents.write_index(samples.red_index(), tmp_path)
     assert path.read_bytes() == before
-    assert sorted(os.listdir(tmp_path)) == ["index.html", "records.csv"]
+    assert sorted(os.listdir(tmp_path)) == ["index.html", "index.json", "records.csv"]
 
 
 # What a checklist shows
@@ -324,7 +324,7 @@ def test_what_has_no_record_is_listed_as_without_evidence() -> None:
 def test_an_empty_index_does_not_look_green() -> None:
     text = page.index(samples.index())
     assert banner(text) == "? Belum terbukti"
-    assert shown(text).count("tidak ada data") == 6
+    assert shown(text).count("tidak ada data") == 7
     assert 'class="good"' not in text
     assert "✓" not in text
 
@@ -510,6 +510,40 @@ def test_an_index_without_records_writes_the_headings_alone(tmp_path: Path) -> N
     paths = documents.write_index(samples.index(), tmp_path)
     assert paths["csv"].read_text(encoding="utf-8").startswith('"form_number","record_id"')
     assert read_csv(paths["csv"].read_bytes()) == []
+
+
+def test_the_json_of_an_index_refers_to_records_and_holds_all_else(tmp_path: Path) -> None:
+    index = samples.red_index()
+    told = json.loads(documents.write_index(index, tmp_path)["json"].read_bytes())
+    assert told.keys() == index.keys() - {"records"} and told["objectives"] == index["objectives"] and told["owed"] == index["owed"]
+    assert told["status"][0]["last_backup"].keys() <= {"record_id", "form_number", "kind", "outcome", "finished_at", "snapshot_id", "performed_on"}
+    assert told["status"][0]["last_backup"]["record_id"] == index["status"][0]["last_backup"]["record_id"]
+    assert told["status"][2]["reasons"] == index["status"][2]["reasons"]
+
+
+def test_an_index_shows_what_the_schedule_can_keep_and_what_was_kept() -> None:
+    text = shown(page.index(samples.green_index()))
+    assert "✓ Ya jeda dua jadwal 1 hari, durasi 15 menit: perlu 1 hari 15 menit srv-arsip / dokumen" in text
+    assert "✓ data set 2 dari 2 waktu 60 hari dari 60 hari (100,0%)" in text and "✓ 3 dari 3 (100,0%) terlama 15 menit 12 detik" in text
+    text = shown(page.index(samples.red_index()))
+    assert "4 jam ✗ Tidak" in text and "✗ data set 1 dari 2 waktu 59 hari 22 jam dari 60 hari (99,9%)" in text
+    assert "2 hari 1 jam srv-arsip / dokumen 20 November 2026 22.15 WIB" in text and "✗ 2 dari 3 (66,6%)" in text
+
+
+def test_objectives_that_nobody_measured_are_no_data_in_the_colour_of_failure() -> None:
+    goals = samples.objectives(True)
+    (category, _bare) = goals["categories"]
+    category["rpo"] |= {"kept": 0, "kept_s": 0, "points": 0, "worst": {**category["rpo"]["worst"], "worst_s": None, "worst_at": None}}
+    category["rto"] = {"met": 0, "of": 0, "worst_ms": None}
+    html = page.index(samples.green_index(objectives=goals))
+    assert html.count('<td class="bad">tidak ada data</td>') == 2 and '<td class="bad"><b>tidak ada data</b><br>srv-arsip / dokumen</td>' in html
+
+
+def test_a_restore_test_says_how_its_snapshot_was_chosen() -> None:
+    document = samples.restore_test_checklist()
+    document["rows"][0]["restore"] |= {"pick": "random", "candidates": 12, "seed": "r-1/srv-arsip/dokumen"}
+    text = shown(page.checklist(document))
+    assert "Diundi: satu dari 12 yang lebih lama; benih undian r-1/srv-arsip/dokumen" in text
 
 
 PAGE = "<!doctype html><html lang=id><title>Uji</title><p>Halaman uji</p>"

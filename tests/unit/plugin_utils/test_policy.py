@@ -67,8 +67,8 @@ def test_a_data_set_of_sqlite_is_resolved():
 
 def test_recovery_objectives_are_seconds_and_null_where_they_are_not_set():
     assert resolved(host())["categories"] == {
-        "kritikal": {"label": "Kritikal", "rto_s": 14400, "rpo_s": 900, "retention": None},
-        "penting": {"label": "penting", "rto_s": None, "rpo_s": None, "retention": None},
+        "kritikal": {"label": "Kritikal", "rto_s": 14400, "rpo_s": 900, "retention": None, "restore_test_months": 1},
+        "penting": {"label": "penting", "rto_s": None, "rpo_s": None, "retention": None, "restore_test_months": 1},
     }
 
 
@@ -207,7 +207,8 @@ def test_a_master_secret_is_needed_where_one_repository_has_no_password():
 
 
 def test_a_line_names_host_data_set_key_what_was_found_and_what_is_allowed():
-    assert problems(dataset(kind="fils")) == ["host srv-1, data set 'dokumen': kind: found 'fils'; allowed: files, sqlite (did you mean files?)"]
+    kinds = "files, sqlite, postgresql, mariadb, mysql, ldap, command, control_node"
+    assert problems(dataset(kind="fils")) == [f"host srv-1, data set 'dokumen': kind: found 'fils'; allowed: {kinds} (did you mean files?)"]
 
 
 def test_a_problem_carries_its_parts():
@@ -215,7 +216,7 @@ def test_a_problem_carries_its_parts():
         resolved(dataset(kind="fils"))
     (problem,) = caught.value.problems
     assert (problem.host, problem.dataset, problem.key, problem.found, problem.allowed, problem.suggestion) == (
-        "srv-1", "dokumen", "kind", "'fils'", "files, sqlite", "files",
+        "srv-1", "dokumen", "kind", "'fils'", "files, sqlite, postgresql, mariadb, mysql, ldap, command, control_node", "files",
     )  # fmt: skip
 
 
@@ -228,6 +229,20 @@ def test_a_problem_can_be_said_in_another_language():
 
 def test_all_mistakes_of_all_hosts_are_told_at_once():
     assert len(problems(host(sample=0, restic=""), host(integrity_read="2"))) == 3
+
+
+@pytest.mark.parametrize("months", [0, 13, "x", True, 1.5])
+def test_a_restore_test_is_owed_every_1_to_12_months(months):
+    (line,) = problems(host(categories={"penting": {"restore_test_months": months}, "kritikal": None}))
+    assert line.startswith("host srv-1: backup_categories.penting.restore_test_months: found ")
+    assert line.endswith("; allowed: a whole number of months from 1 to 12")
+    assert resolved(host(categories={"penting": {"restore_test_months": "6"}, "kritikal": None}))["categories"]["penting"]["restore_test_months"] == 6
+
+
+def test_snapshots_of_restore_tests_take_turns_unless_only_the_newest_is_wanted():
+    assert resolved(host())["servers"]["srv-1"]["restore_test_pick"] == "alternate"
+    assert resolved(host(restore_test_pick="newest"))["servers"]["srv-1"]["restore_test_pick"] == "newest"
+    assert problems(host(restore_test_pick="random")) == ["host srv-1: backup_restore_test_pick: found 'random'; allowed: newest, alternate"]
 
 
 def test_a_misspelt_variable_is_a_problem_with_a_suggestion():

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[3]
 EXAMPLE = ROOT / "inventories/example"
 SECRETS = {"backup_master_secret": "rahasia-untuk-menguji-contoh", "offsite_access_key": "AKSES", "offsite_secret_key": "RAHASIA"}
 # Given on the command line for one run.
-ON_THE_COMMAND_LINE = {"backup_replace_repository"}
+ON_THE_COMMAND_LINE = {"backup_replace_repository", "backup_accept_change"}
 
 pytestmark = pytest.mark.skipif(not EXAMPLE.is_dir(), reason="a staged copy has no inventories")
 
@@ -36,7 +36,7 @@ def test_the_example_resolves_and_its_policy_holds_no_secret(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert not any(secret in done.stdout for secret in SECRETS.values())
     resolved = json.loads(done.stdout[done.stdout.index("{") :])["policy"]
-    assert sorted(resolved["servers"]) == ["srv-absensi", "srv-arsip"]
+    assert sorted(resolved["servers"]) == ["kendali", "srv-absensi", "srv-arsip"]
     assert list(resolved["repository_servers"]) == ["srv-cadangan"]
     repositories = resolved["servers"]["srv-arsip"]["repositories"]
     assert {name: one["url"] for name, one in repositories.items()} == {

@@ -69,6 +69,49 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
+# Restore hosts
+
+
+def test_a_restore_host_is_any_other_host_of_the_inventory_and_its_own_variables_are_looked_at():
+    answer = resolved(srv={**SERVER, "backup_restore_host": "lab"}, lab={"backup_restic": "/opt/restic"})
+    assert (answer["servers"]["srv"]["restore_host"], list(answer["restore_hosts"]), answer["without_datasets"]) == ("lab", ["lab"], ["lab"])
+    assert (answer["restore_hosts"]["lab"]["restic"], answer["restore_hosts"]["lab"]["server_dir"]) == ("/opt/restic", "/var/lib/si-cekat-server")
+    assert list(resolved(srv={**SERVER, "backup_restore_host": "vault"})["restore_hosts"]) == ["vault"]
+    assert resolved()["servers"]["srv"]["restore_host"] is None and resolved()["restore_hosts"] == {}
+    assert problems(srv={**SERVER, "backup_restore_host": "lab"}, lab={"backup_server_dir": "tmp"}) == [
+        "host lab: backup_server_dir: found 'tmp'; allowed: an absolute path without '..'"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("srv", "found 'srv'; allowed: another host of the inventory, on which the restore tests of this one are done"),
+        (["lab"], "found a list; allowed: another host of the inventory, on which the restore tests of this one are done"),
+        ("leb", "found 'leb'; allowed: vault, lab (did you mean lab?)"),
+    ],
+)
+def test_a_restore_host_is_named_rightly(value, told):
+    assert problems(srv={**SERVER, "backup_restore_host": value}, lab={}) == [f"host srv: backup_restore_host: {told}"]
+
+
+@pytest.mark.parametrize(
+    ("primary", "is_reached"),
+    [
+        ({"server": "vault", "transport": "ssh"}, False),
+        ({"url": "/srv/lain"}, False),
+        ({"url": "sftp:x@nas:/volume1/srv"}, False),
+        ({"server": "vault"}, True),
+        ({"url": "rest:https://nas:8000/srv/"}, True),
+        ({"url": "s3:https://s3.contoh.go.id/cadangan/srv"}, True),
+    ],
+)
+def test_a_restore_host_needs_a_repository_that_another_host_can_reach(primary, is_reached):
+    lines = problems(srv={**server(primary=primary), "backup_restore_host": "lab"}, lab={})
+    told = "host srv: backup_restore_host: found 'lab'; allowed: nothing, because another host cannot reach the repository primary as it is"
+    assert lines == [] if is_reached else (len(lines) == 1 and lines[0].startswith(told))
+
+
 # What a repository server resolves to
 
 

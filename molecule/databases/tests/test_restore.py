@@ -22,7 +22,6 @@ def restore(fleet: Fleet, server: str, dataset: str, target: str, *more: str) ->
 @pytest.mark.parametrize("server", SERVERS)
 def test_a_database_is_put_back_and_the_damaged_one_is_kept(backed_up: Fleet, server: str, dataset: str):
     engine = ENGINES[dataset]
-    backed_up.load(server, engine, "kepegawaian")
     backed_up.done("daily", "--limit", f"{server},gudang")
     before = counts(backed_up, server, engine, "kepegawaian"), texts(backed_up, server, engine, "kepegawaian")
     backed_up.sql(server, engine, "kepegawaian", "DELETE FROM gaji; UPDATE pegawai SET catatan = 'rusak';")

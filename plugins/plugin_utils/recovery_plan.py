@@ -53,26 +53,21 @@ def plan(policy: Mapping, known: Mapping[str, Known], typed: recovery_steps.Type
 
 
 def _services(policy: Mapping, datasets: Mapping[str, Sequence[Mapping]]) -> list[dict]:
-    """Returns the services in the order in which they are restored; a server without a service is one by itself."""
+    """Returns the services in the order in which they are restored."""
     given = policy.get("services") or {}
-    servers: dict[str, list[str]] = {}
-    for server, settings in policy["servers"].items():
-        if any(one["kind"] != policy_services.CONTROL_NODE for one in datasets[server]):
-            servers.setdefault(settings["service"] or server, []).append(server)
     nothing = dict.fromkeys(("priority", "owner", "contact", "check", "start"))
     found = []
-    for name, hosts in servers.items():
-        own = [one for host in hosts for one in datasets[host] if one["kind"] != policy_services.CONTROL_NODE]
+    for service in policy_services.in_order(policy):
+        own = [one for host in service["servers"] for one in datasets[host] if one["kind"] != policy_services.CONTROL_NODE]
         measured = [one["tested"]["median_ms"] for one in own if one["tested"]]
         total_ms = sum(measured) if len(measured) == len(own) else None
-        rto_s = min((one["rto_s"] for one in own if one["rto_s"] is not None), default=None)
+        units = sorted({policy["servers"][host]["unit"] or "" for host in service["servers"]} - {""})
         found.append({
-            "name": name, **nothing, **given.get(name, {}), "servers": hosts, "units": sorted({policy["servers"][host]["unit"] or "" for host in hosts} - {""}),
-            "datasets": own, "rto_s": rto_s, "rpo_s": min((one["rpo_s"] for one in own if one["rpo_s"] is not None), default=None),
-            "measured_ms": total_ms, "is_within_rto": None if None in (rto_s, total_ms) else total_ms <= rto_s * 1000,
+            **nothing, **given.get(service["name"], {}), **service, "units": units, "datasets": own,
+            "rpo_s": min((one["rpo_s"] for one in own if one["rpo_s"] is not None), default=None),
+            "measured_ms": total_ms, "is_within_rto": None if None in (service["rto_s"], total_ms) else total_ms <= service["rto_s"] * 1000,
         })  # fmt: skip
-    # Without priorities what has to be back first comes first; what has no time at all comes last.
-    return sorted(found, key=lambda one: (one["priority"] or 0, one["rto_s"] is None, one["rto_s"] or 0, one["name"]))
+    return found
 
 
 def _dataset(policy: Mapping, server: str, dataset: Mapping, known: Known, now: datetime.datetime) -> dict:

@@ -20,6 +20,7 @@ from ansible_collections.sicekat.backup.plugins.module_utils.workspace import re
 from ansible_collections.sicekat.backup.plugins.plugin_utils import (
     answers,
     assessment,
+    backup_evidence,
     confirming,
     inventory,
     log_checking,
@@ -287,8 +288,8 @@ class ActionModule(ControlAction):
             policy = self._policies[self._ledger.run(one["run_id"])["policy_digest"]]
             if one["record_id"] in given:
                 closed = {**performing.close(one, given[one["record_id"]], moment, hidden), **extra}
-                closed = performing.as_chosen(self._ledger, one, closed)
-                self._keep_manifest(closed, outcome.get("manifests"))
+                closed = performing.as_chosen(self._ledger, policy, one, closed, moment)
+                closed = self._with_manifest(one, closed, outcome.get("manifests"))
                 if one["kind"] == "backup":
                     dataset = obligations.dataset_of(policy["servers"][one["server"]], one["dataset"])
                     closed = checker.checked(one, closed, bool(dataset.get("newest_data")))
@@ -300,19 +301,28 @@ class ActionModule(ControlAction):
             claimed = one["kind"] == "backup" and (good or closed.get("snapshot_id")) and performers.has_witness(policy, one["server"])
             found["claims" if claimed else "records"].append(closed)
 
-    def _keep_manifest(self, closed: dict, packed: Any) -> None:
-        """Keeps the manifest of a backup on the control node; a backup whose manifest is not the one that its record names is not proved."""
+    def _with_manifest(self, opened: Mapping, closed: dict, packed: Any) -> dict:
+        """Keeps the manifest of a backup on the control node, and returns its closed record.
+
+        A backup whose manifest is not the one that its record names, or does not show what it has to, is not proved.
+        """
         if not closed.get("manifest"):
-            return
+            return closed
         try:
             path = runs.manifest_path(self._policy["state_dir"], closed["record_id"])
             content = answers.manifest((packed or {}).get(closed["record_id"]), closed["manifest"]["sha256"])
         except (ValueError, AttributeError):
             message = record.message("no_evidence_manifest")
-            closed.update(outcome="failed", cause="no_evidence", messages=[*closed["messages"], message], error_count=max(1, closed["error_count"]))
-            return
+            return {
+                **closed,
+                "outcome": "failed",
+                "cause": "no_evidence",
+                "messages": [*closed["messages"], message],
+                "error_count": max(1, closed["error_count"]),
+            }
         path.parent.mkdir(mode=0o700, exist_ok=True)
         replace_file(str(path), json.dumps(content, sort_keys=True))
+        return backup_evidence.held(opened, closed, content) if opened["kind"] == "backup" else closed
 
     def _told(self, found: dict) -> dict:
         """Adds to what a step found whether all of it is green, and a line for each thing that is not."""

@@ -173,11 +173,11 @@ def _run_restic(task, dataset, workspace, repository, source, started, warnings)
     }  # fmt: skip
     workspace.keep_log(dataset["record_id"], output.log_text())
     task.logs[dataset["record_id"]] = output.log_text()
-    _judge_run(closed, dataset, taken)
+    _judge_run(closed, dataset, taken, source.warnings)
     return closed, manifest
 
 
-def _judge_run(closed, dataset, taken):
+def _judge_run(closed, dataset, taken, said):
     """The first look at the run: what exit code, both streams and counts say; the control node's log check goes further."""
     output = taken.output
     is_bundle = bool(taken.manifest.get("bundle"))
@@ -187,6 +187,7 @@ def _judge_run(closed, dataset, taken):
         {"check": "source_errors", "result": "passed" if not output.item_errors else "failed"},
         {"check": "not_empty", "result": "passed" if closed["files"]["total"] > 0 or dataset.get("allow_empty") else "failed"},
         {"check": "stream_whole" if is_bundle else "canary", "result": "passed" if taken.has_canary else "failed"},
+        {"check": "source_warnings", "result": "warning" if said else "passed"},
     ]
     closed["verification"] = {"log_check": {"result": "none", "checks": checks}}
     if not closed["snapshot_id"]:

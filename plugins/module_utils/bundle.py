@@ -89,6 +89,8 @@ class Stream:
         return {"sha256": out.digest.hexdigest(), "bytes": out.count, "members": members}
 
     def _add(self, archive, part):
+        if part.name in archive.namelist():
+            raise ValueError("two members named %s" % part.name)
         digest, count = hashlib.sha256(), 0
         with archive.open(_info(part.name), "w", force_zip64=True) as member:
 
@@ -100,6 +102,9 @@ class Stream:
                 part.watch(piece)
 
             output = part.program.stream(take, part.limit_s)
+        said = "%s: %s" % (part.program.name, output.stderr[:400])
+        if output.stderr and said not in self._source.warnings:
+            self._source.warnings.append(said)
         part.finish(count, output.stderr)
         return {"name": part.name, "bytes": count, "sha256": digest.hexdigest()}
 

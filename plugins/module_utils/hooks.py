@@ -42,7 +42,7 @@ def _run_one(name, stage, outcome, number, argv, limit_s):
     began = time.monotonic()
     try:
         exit_code, output = _run_program(Program(argv, environment=environment), limit_s)
-    except OSError as error:  # no room for its output, no process to be had
+    except (OSError, ValueError) as error:  # no room for its output, no process to be had, an argument that no process can have
         exit_code, output = _NOT_RUN, record.printable(error)[:_OUTPUT_KEPT]
     # Only the program's name: an argument may be what no record should hold.
     return {

@@ -21,8 +21,8 @@ from ansible_collections.sicekat.backup.plugins.module_utils.mariadb_client impo
 from ansible_collections.sicekat.backup.plugins.module_utils.mariadb_schema import Schema, charset_clause, check_tables, difference
 from ansible_collections.sicekat.backup.plugins.module_utils.programs import Program, ProgramError, wait_until
 from ansible_collections.sicekat.backup.plugins.module_utils.sources.base import DUMP_LIMIT_S, Finding, SourceError
+from ansible_collections.sicekat.backup.plugins.module_utils.workspace import INSTANCE_USER
 
-OS_USER = "mysql"
 _INSTALL_LIMIT_S = 300
 _START_LIMIT_S = 120
 _QUESTION_S = 60  # an assertion without a limit of its own
@@ -39,7 +39,7 @@ _SETTINGS = (
 
 
 class Instance:
-    """flavour: of mariadb_client. directory: path that belongs to OS_USER."""
+    """flavour: of mariadb_client. directory: path that belongs to INSTANCE_USER."""
 
     def __init__(self, flavour, directory):
         self._flavour = flavour
@@ -59,8 +59,8 @@ class Instance:
         else:
             self._run([self._flavour.server, "--no-defaults", "--initialize-insecure", "--datadir=" + data])
         places = ["--datadir=" + data, "--socket=" + socket, "--pid-file=" + os.path.join(data, "pid"), "--tmpdir=" + temporary, "--secure-file-priv=" + files]
-        server = Program([self._flavour.server, "--no-defaults", *places, *_SETTINGS], user=OS_USER)
-        client = Client(self._flavour, ["--no-defaults", "--user=root", "--socket=" + socket], user=OS_USER)
+        server = Program([self._flavour.server, "--no-defaults", *places, *_SETTINGS], user=INSTANCE_USER)
+        client = Client(self._flavour, ["--no-defaults", "--user=root", "--socket=" + socket], user=INSTANCE_USER)
         with server.serve(self._log, signal.SIGKILL) as process:
             if not wait_until(lambda: _answers(client), process, _START_LIMIT_S):
                 words = self.last_words()
@@ -81,7 +81,7 @@ class Instance:
         return error.number in _FULL or self._lacks_space(self.last_words())
 
     def _run(self, argv):
-        program = Program(argv, user=OS_USER)
+        program = Program(argv, user=INSTANCE_USER)
         try:
             program.require(_INSTALL_LIMIT_S)
         except ProgramError as error:
@@ -106,11 +106,7 @@ def prove(flavour, copy, database, dump, accounts, questions):
     copy: Copy. database: its name. dump, accounts: names of the bundle's members. questions: the data set's assertions. Raises SourceError,
     ProgramError for what says nothing about the copy.
     """
-    try:
-        place = copy.workspace.instance(OS_USER)
-    except KeyError:
-        raise SourceError("source_invalid", "program_user", program=flavour.server, detail=OS_USER) from None
-    with place as directory, contextlib.ExitStack() as stack:
+    with copy.workspace.instance(INSTANCE_USER) as directory, contextlib.ExitStack() as stack:
         instance = Instance(flavour, directory)
         with copy.clock.phase("load"):
             client = stack.enter_context(instance.running())

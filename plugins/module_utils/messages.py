@@ -23,7 +23,10 @@ MESSAGES = {
         "Sentinel file {path} does not exist, so the disk is probably not mounted. Nothing was backed up. Mount the disk and run the cycle again."
     ),
     "program_missing": ("Program {program} is not installed on the host ({detail}). Nothing counts for this data set. Install its package and run again."),
-    "program_user": "Program {program} is to run as user {detail}, who does not exist on the host. Nothing counts for this data set. Correct the inventory.",
+    "program_user": (
+        "Program {program} is to run as user {detail}, who does not exist on the host. Nothing counts for this data set. "
+        "Run site.yml, or correct the inventory."
+    ),
     "program_timeout": (
         "Program {program} did not end within {detail} and was ended. Nothing counts for this data set. Look at what it waits for and run again."
     ),
@@ -295,6 +298,18 @@ MESSAGES = {
     ),
     "restore_other_snapshot": (
         "The host tells of snapshot {found} and not of {expected}, which it was to restore, so nothing is proved. Examine the host, then run the test again."
+    ),
+    "backup_unproved": (
+        "What the server tells of the backup of data set {dataset} does not show that its data are in it ({detail}), so it does not count. "
+        "Examine the server, then back up again."
+    ),
+    "snapshot_other_size": (
+        "The repository server measures {found} byte(s) in snapshot {snapshot}, not the {claimed} byte(s) that the server reported. "
+        "The backup does not count. Examine the server, and make a new backup."
+    ),
+    "restore_unproved": (
+        "What the host tells of the restore does not show that it did all that it was to do ({detail}), so nothing is proved. "
+        "Examine the host, then restore again."
     ),
     "storage_low": (
         "Repository server {server} has {free} MiB free at {path}, less than the {least} MiB that must stay free (free_least). Nothing was "

@@ -13,9 +13,10 @@ import stat
 
 from ansible_collections.sicekat.backup.plugins.module_utils import postgresql_contents
 from ansible_collections.sicekat.backup.plugins.module_utils.postgresql_client import Client, installed
-from ansible_collections.sicekat.backup.plugins.module_utils.postgresql_instance import OS_USER
 from ansible_collections.sicekat.backup.plugins.module_utils.programs import ProgramError
 from ansible_collections.sicekat.backup.plugins.module_utils.sources.base import SourceError, failure_of
+
+OS_USER = "postgres"  # who is let in without a password
 
 ENGINE = "PostgreSQL"
 PROGRAMS = ("pg_dump", "pg_dumpall", "psql", "pg_isready", "pg_restore")

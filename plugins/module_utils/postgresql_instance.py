@@ -15,8 +15,8 @@ import signal
 from ansible_collections.sicekat.backup.plugins.module_utils import record
 from ansible_collections.sicekat.backup.plugins.module_utils.postgresql_client import Client
 from ansible_collections.sicekat.backup.plugins.module_utils.programs import Program, ProgramError, wait_until
+from ansible_collections.sicekat.backup.plugins.module_utils.workspace import INSTANCE_USER
 
-OS_USER = "postgres"  # the server refuses to run as root
 PROGRAMS = ("postgres", "initdb", "psql", "pg_restore", "pg_dump", "pg_isready")
 _INITDB_S = 300
 _START_S = 120
@@ -32,7 +32,7 @@ _SETTINGS = {
 
 @contextlib.contextmanager
 def serve(directory, programs, superuser):
-    """Makes a server in an empty directory of OS_USER and gives a Client of it; ends it afterwards. Raises ProgramError.
+    """Makes a server in an empty directory of INSTANCE_USER and gives a Client of it; ends it afterwards. Raises ProgramError.
 
     programs: directory of the server's programs. superuser: name of its first role, as production's has it.
     """
@@ -41,13 +41,13 @@ def serve(directory, programs, superuser):
         raise ProgramError("postgres", "failed", None, "%s is too long for the path of a socket" % directory)
     initdb = [os.path.join(programs, "initdb"), "--pgdata=" + data, "--username=" + superuser, "--data-checksums", "--no-sync"]
     # Whoever is let into the directory is let into the server: it is closed for all but this user and root.
-    Program([*initdb, "--auth=trust", "--encoding=UTF8", "--locale=C"], OS_USER).require(_INITDB_S)
+    Program([*initdb, "--auth=trust", "--encoding=UTF8", "--locale=C"], INSTANCE_USER).require(_INITDB_S)
     settings = {**_SETTINGS, "unix_socket_directories": directory}
     server = [os.path.join(programs, "postgres"), "-D", data] + ["--%s=%s" % pair for pair in settings.items()]
     log_path = os.path.join(directory, "log")
-    client = Client(programs, OS_USER, {"host": directory, "port": 5432, "user": superuser}, home="template1")
+    client = Client(programs, INSTANCE_USER, {"host": directory, "port": 5432, "user": superuser}, home="template1")
     # SIGQUIT makes the server and all its processes leave at once, also if we are killed.
-    with Program(server, OS_USER).serve(log_path, signal.SIGQUIT) as process:
+    with Program(server, INSTANCE_USER).serve(log_path, signal.SIGQUIT) as process:
         if not wait_until(client.is_ready, process, _START_S):
             raise ProgramError("postgres", "failed", process.poll(), _end_of(log_path))
         yield client

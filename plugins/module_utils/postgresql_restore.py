@@ -22,6 +22,7 @@ GLOBALS = "globals.sql"
 DUMP_SUFFIX = ".dump"
 _ENTRIES = (" DATABASE - ", " DATABASE PROPERTIES - ", " ACL - DATABASE ")
 _JOBS_MOST = 4
+_TRIES = 10  # to take a database's name from programs that come back at once
 
 
 class Unpacked:
@@ -126,18 +127,21 @@ def _own_statements(client, unpacked):
 def _take_place(client, loading, database, kept):
     """Gives what was loaded its name, in one transaction with moving aside what has that name now."""
     name = postgresql_globals.quoted
-    steps = ["ALTER DATABASE %s RENAME TO %s;" % (name(loading), name(database))]
-    if kept:
-        text = "'%s'" % database.replace("'", "''")
-        client.execute(client.home, "ALTER DATABASE %s ALLOW_CONNECTIONS false;" % name(database))
-        steps.insert(0, "SELECT FROM (SELECT pg_catalog.pg_terminate_backend(pid, 10000) FROM pg_catalog.pg_stat_activity WHERE datname = %s) AS ended;" % text)
-        steps.insert(1, "ALTER DATABASE %s RENAME TO %s;" % (name(database), name(kept)))
-    try:
-        client.execute(client.home, "\n".join(["BEGIN;", *steps, "COMMIT;"]))
-    finally:
-        if kept:
-            now = kept if kept in (client.databases() or ()) else database
-            client.execute(client.home, "ALTER DATABASE %s ALLOW_CONNECTIONS true;" % name(now))
+    arrive = "ALTER DATABASE %s RENAME TO %s;" % (name(loading), name(database))
+    if not kept:
+        client.execute(client.home, arrive)
+        return
+    ended = "pg_catalog.pg_terminate_backend(pid, 10000) FROM pg_catalog.pg_stat_activity WHERE datname = '%s'" % database.replace("'", "''")
+    leave = "ALTER DATABASE %s RENAME TO %s;" % (name(database), name(kept))
+    # Renaming waits for nobody and lets nobody new in; who came between is ended at the next try. Nothing is changed that a crash
+    # of ours would leave behind, as ALLOW_CONNECTIONS would be.
+    for left in reversed(range(_TRIES)):
+        try:
+            client.execute(client.home, "\n".join(["SELECT FROM (SELECT %s) AS ended;" % ended, "BEGIN;", leave, arrive, "COMMIT;"]))
+            return
+        except ProgramError:
+            if not left or database not in (client.databases() or ()):
+                raise
 
 
 def _drop(client, database):

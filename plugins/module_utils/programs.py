@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import select
 import shutil
 import signal
 import subprocess
@@ -25,6 +26,7 @@ from ansible_collections.sicekat.backup.plugins.module_utils import record
 _CHUNK = 1 << 20
 _ERRORS_KEPT = 64 * 1024  # bytes of the end of what a program says is wrong
 _END_S = 10  # between the polite and the impolite end
+_LOOK_MS = 1000  # between two looks at whether time is up
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -78,7 +80,9 @@ class Program:
             stdout, stderr = process.communicate(data, limit_s)
         except subprocess.TimeoutExpired:
             end(process)
-            process.communicate()
+            # What it started in a session of its own may live on and hold the streams.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.communicate(timeout=_END_S)
             raise ProgramError(self.name, "timeout", detail="%d s" % limit_s) from None
         return Output(process.returncode, stdout, _last_words(stderr))
 
@@ -108,7 +112,7 @@ class Program:
         """
         process = self._start(stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         with _Watched(process, limit_s) as watched:
-            for piece in iter(lambda: process.stdout.read1(_CHUNK), b""):
+            for piece in watched.pieces():
                 sink(piece)
             return watched.finish(self.name)
 
@@ -216,6 +220,18 @@ class _Watched:
         self._timer.cancel()
         if self._process.poll() is None:
             end(self._process, signal.SIGKILL)
+
+    def pieces(self):
+        """Yields its standard output until that ends or time is up, for what it started in a session of its own may hold it open for ever."""
+        descriptor = self._process.stdout.fileno()
+        looking = select.poll()
+        looking.register(descriptor, select.POLLIN)
+        while not self._timed_out:
+            if looking.poll(_LOOK_MS):
+                piece = os.read(descriptor, _CHUNK)
+                if not piece:
+                    return
+                yield piece
 
     def finish(self, name):
         """Waits for the end and returns the Output; raises ProgramError."""

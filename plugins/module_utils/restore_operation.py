@@ -60,9 +60,7 @@ def test_restore(job, workspace, repository, report):
     messages = []
     try:
         workspace.make()
-        swept = workspace.sweep_scratch()
-        if swept:
-            messages.append(record.message("scratch_removed", count=swept))
+        messages += _swept(workspace)
         with workspace.scratch() as target:
             return _bring_back(job, workspace, repository, target, report, messages, scratch=True)
     except OSError as error:
@@ -75,7 +73,7 @@ def restore_to(job, workspace, repository, asked, report):
     target, messages = target_for(asked, job, workspace, [repository.restic.repository]), []
     try:
         workspace.make()
-        messages += put_back(workspace)
+        messages += _swept(workspace) + put_back(workspace)
         problem = target.problem()
         if problem is None:
             with target.opened() as root:
@@ -84,6 +82,12 @@ def restore_to(job, workspace, repository, asked, report):
     except OSError as error:
         refusal = Refused(*os_failure(error, asked["target"]))
     return _bring_back(job, workspace, repository, "", report, messages, scratch=False, refusal=refusal, asked=target)
+
+
+def _swept(workspace):
+    """Removes what crashed runs left; a server whose tests are done elsewhere would keep it for ever. Returns messages."""
+    count = workspace.sweep_scratch()
+    return [record.message("scratch_removed", count=count)] if count else []
 
 
 def _bring_back(job, workspace, repository, target, report, messages, scratch, refusal=None, asked=None):

@@ -9,6 +9,7 @@ Note that this module util is private to the collection.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import time
@@ -17,6 +18,9 @@ from ansible_collections.sicekat.backup.plugins.module_utils import manifest as 
 from ansible_collections.sicekat.backup.plugins.module_utils.bundle import Stream
 from ansible_collections.sicekat.backup.plugins.module_utils.restic_errors import ResticError
 from ansible_collections.sicekat.backup.plugins.module_utils.sources.base import SourceError
+
+_LOOK_BYTES = 1 << 16  # between two looks at how much room the spool has
+_RESERVE = 0.05  # of the disk, which a bundle in the spool leaves free
 
 
 class Taken:
@@ -85,13 +89,36 @@ def _take_stream(task, dataset, workspace, restic, source, canary):
 
 def _spool(stream, source, path):
     """Writes the whole bundle into a file that only we can read."""
+    # What a killed run left takes the room of what is to come.
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
     needed = source.size_estimate()
     if needed is not None and shutil.disk_usage(os.path.dirname(path)).free < needed * 1.1:
         raise SourceError("no_space", place=os.path.dirname(path))
     with open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-        stream.write(file)
+        stream.write(_Reserving(file))
     if stream.error:
         raise stream.error
+
+
+class _Reserving:
+    """A file in the spool that ends before the disk is full, which others need too: nobody can tell how much a program will print."""
+
+    def __init__(self, file):
+        self._file = file
+        self._unseen = 0
+
+    def write(self, data):
+        self._unseen += len(data)
+        if self._unseen >= _LOOK_BYTES:
+            self._unseen = 0
+            usage = shutil.disk_usage(os.path.dirname(self._file.name))
+            if usage.free < usage.total * _RESERVE:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._file.name)
+        return self._file.write(data)
+
+    def flush(self):
+        self._file.flush()
 
 
 def _file_counts(summary, canary_action):

@@ -19,7 +19,11 @@ import tempfile
 import time
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
+from ansible_collections.sicekat.backup.plugins.module_utils.programs import ProgramError
 
+# Whom throw-away servers run as; roles/client makes him. What is loaded into them is code of whoever owned the data, and with the
+# rights of the engine's own user it would own production.
+INSTANCE_USER = "sicekat-restore"
 _LOGS_KEPT = 400
 _HOLD_WAIT_S = 300
 
@@ -88,12 +92,16 @@ class Workspace:
     def instance(self, user):
         """Gives a fresh directory like `scratch`, that belongs to an OS user (its name): a place for a throw-away server.
 
-        Raises KeyError for an unknown user. Its path is short, because that of a socket has a limit.
+        Raises ProgramError for a user who is not there. Its path is short, because that of a socket has a limit.
         """
+        try:
+            owner = pwd.getpwnam(user)
+        except KeyError:
+            raise ProgramError("throw-away server", "user", detail=user) from None
         # The user has to come by, and still sees nothing: what else lies here is closed.
         for path in (self.root, self.path("instances")):
             os.chmod(path, 0o711)
-        return self._held("instances", "i-", pwd.getpwnam(user))
+        return self._held("instances", "i-", owner)
 
     @contextlib.contextmanager
     def _held(self, place, prefix, owner):

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
 from ansible_collections.sicekat.backup.plugins.module_utils.retention_operation import SLACK
-from ansible_collections.sicekat.backup.plugins.plugin_utils import retention
+from ansible_collections.sicekat.backup.plugins.plugin_utils import backup_evidence, retention
 from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger
 
 _UNCLAIMED_SHOWN = 100
@@ -51,6 +51,9 @@ def _contradiction(opened: Mapping, claim: Mapping, found: Mapping | None, measu
     claimed = (claim.get("files") or {}).get("total") or 0
     if measured and measured["files"] < claimed:
         return "no_evidence", record.message("snapshot_smaller", found=measured["files"], claimed=claimed, **shown)
+    # A bundle is one file, so its bytes are those of the snapshot.
+    if measured and opened["dataset_kind"] in backup_evidence.BUNDLED and measured["bytes"] != claim.get("data_size_bytes"):
+        return "no_evidence", record.message("snapshot_other_size", found=measured["bytes"], claimed=claim.get("data_size_bytes") or 0, **shown)
     return None, None
 
 

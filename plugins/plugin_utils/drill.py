@@ -72,8 +72,11 @@ def _service(policy: Mapping, run: Mapping, service: Mapping, records: Sequence[
     declared = record.from_text(run["opened_at"])
     rto_s, rpo_s = (min((one[key] for one in records if one[key] is not None), default=None) for key in ("rto_s", "rpo_s"))
     reached_s = lost_s = None
-    if all(one["outcome"] == "success" for one in records):
-        reached_s = max(int((record.from_text(one["finished_at"]) - declared).total_seconds()) for one in records)
+    # --limit may have left a server of the service out.
+    wanted = {(server, dataset["name"]) for server in service["servers"] for dataset in policy["servers"][server]["datasets"]}
+    is_whole = wanted <= {(one["server"], one["dataset"]) for one in records}
+    if is_whole and all(one["outcome"] == "success" for one in records):
+        reached_s = max(int((record.from_text(_proved_at(one)) - declared).total_seconds()) for one in records)
         lost_s = max(int((declared - record.from_text(one["restore"]["snapshot_at"])).total_seconds()) for one in records)
     return {
         "name": service["name"], "priority": service["priority"],
@@ -85,6 +88,11 @@ def _service(policy: Mapping, run: Mapping, service: Mapping, records: Sequence[
             for one in records
         ],
     }  # fmt: skip
+
+
+def _proved_at(one: Mapping) -> str:
+    """Returns when a success was known, by our clock: that of the isolated host may be behind."""
+    return one["restore"].get("told_at") or one["finished_at"]
 
 
 def _met(objective_s: int | None, reached_s: int | None) -> bool | None:

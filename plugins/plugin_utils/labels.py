@@ -102,6 +102,7 @@ LABELS: dict[str, dict[str, str]] = {
         "listed_in_archive": "Listed by the archive repository",
         "canary": "Canary file was backed up",
         "stream_whole": "Every program ended well",
+        "source_warnings": "The source had nothing to warn of",
         "hooks": "Every hook ended well",
         "confirmed_by_repository_server": "Confirmed by the repository server",
         "read_back": "A sample was read back and is the same",

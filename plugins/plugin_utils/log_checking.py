@@ -135,8 +135,10 @@ def _settled(closed: Mapping, verdict: log_check.Verdict) -> dict:
     checks = [*verdict.log_check["checks"], *(one for one in told["checks"] if one["check"] not in own)]
     results = {told["result"] if told["result"] == "failed" else verdict.log_check["result"], *(one["result"] for one in checks)}
     result = next((one for one in ("failed", "warning") if one in results), "passed")
+    # The log has what restic said; what the programs of a source said stands in the host's answer alone.
+    warnings = list(dict.fromkeys([*verdict.warnings, *(closed.get("warnings") or ())]))
     merged = {
-        **closed, "messages": [*closed["messages"], *verdict.messages], "warnings": verdict.warnings or closed.get("warnings") or [],
+        **closed, "messages": [*closed["messages"], *verdict.messages], "warnings": warnings,
         "warning_count": max(closed["warning_count"], verdict.warning_count),
         "verification": {"log_check": {**verdict.log_check, "result": result, "checks": checks}},
     }  # fmt: skip

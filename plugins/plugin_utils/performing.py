@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from ansible_collections.sicekat.backup.plugins.module_utils import manifest as manifests
 from ansible_collections.sicekat.backup.plugins.module_utils import record
 from ansible_collections.sicekat.backup.plugins.module_utils.restic_errors import redact
-from ansible_collections.sicekat.backup.plugins.plugin_utils import answers, obligations, restore_choice, retention, runs, schedule
+from ansible_collections.sicekat.backup.plugins.plugin_utils import answers, obligations, restore_choice, restore_evidence, retention, runs, schedule
 from ansible_collections.sicekat.backup.plugins.plugin_utils.access import Access
 from ansible_collections.sicekat.backup.plugins.plugin_utils.ledger import Ledger
 
@@ -159,12 +159,23 @@ def newest_backup(ledger: Ledger, server: str, dataset: str) -> dict | None:
     return found
 
 
-def as_chosen(ledger: Ledger, opened: Mapping, closed: dict) -> dict:
-    """Returns the closed record of a restore test with what the control node had chosen for it; every other record as it is."""
-    if opened["kind"] != "restore_test":
+def as_chosen(ledger: Ledger, policy: Mapping, opened: Mapping, closed: dict, moment: datetime.datetime) -> dict:
+    """Returns the closed record of a restore or restore test, held against what was chosen for it and what it had to show; every other as it is.
+
+    moment: when the host's answer came.
+    """
+    backup = None
+    if opened["kind"] == "restore_test":
+        chosen = next((one for one in ledger.notes(restore_choice.NOTE, run_id=opened["run_id"]) if one["record_id"] == opened["record_id"]), None)
+        closed = restore_choice.as_chosen(closed, chosen)
+        made = (one for one in ledger.records(server=opened["server"], kind="backup") if chosen and one["dataset"] == opened["dataset"])
+        backup = next((one for one in made if one.get("snapshot_id") == chosen["snapshot_id"]), None)
+    elif opened["kind"] == "restore":
+        backup = ledger.record(ledger.run(opened["run_id"])["restore"]["backup"])
+    if backup is None:
         return closed
-    chosen = (one for one in ledger.notes(restore_choice.NOTE, run_id=opened["run_id"]) if one["record_id"] == opened["record_id"])
-    return restore_choice.as_chosen(closed, next(chosen, None))
+    dataset = obligations.dataset_of(policy["servers"][opened["server"]], opened["dataset"])
+    return restore_evidence.held(opened, closed, backup, dataset, moment)
 
 
 def close(opened: Mapping, given: object, moment: datetime.datetime, hidden: Sequence[str]) -> dict:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from ansible_collections.sicekat.backup.plugins.module_utils.bundle import CANARY
 from ansible_collections.sicekat.backup.plugins.plugin_utils import policy_values
 from ansible_collections.sicekat.backup.plugins.plugin_utils.policy_problems import Place, hidden, shown
 
@@ -115,7 +116,7 @@ def _ldap(place: Place, settings: Mapping, _stores: Mapping[str, str]) -> dict:
 
 def _command(place: Place, settings: Mapping, _stores: Mapping[str, str]) -> dict:
     name = settings.get("file_name")
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}", name):
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}", name) or name == CANARY:
         place.wrong("file_name", shown(name), "policy_file_name")
     return {
         "command": _argv(place, "command", settings.get("command")),

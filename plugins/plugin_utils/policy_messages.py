@@ -38,7 +38,7 @@ POLICY_MESSAGES: dict[str, str] = {
     "policy_path": "an absolute path without '..'",
     "policy_paths": "a list of at least one absolute path",
     "policy_path_twice": "each path once",
-    "policy_file_name": "a file name of letters, digits, dot, underscore and hyphen",
+    "policy_file_name": "a file name of letters, digits, dot, underscore and hyphen, and not canary.json",
     "policy_argv": "a list: a program by its full path, and its arguments, each a text",
     "policy_commands": "a list of commands, each a list of a program by its full path and its arguments",
     "policy_assertions": "a list of questions with name, query and equals, min or max",

@@ -47,9 +47,21 @@ def plan(policy: Mapping, known: Mapping[str, Known], typed: recovery_steps.Type
     return {
         "schema": SCHEMA, "rendered_at": record.to_text(now), **{key: policy[key] for key in ("timezone", "agency", "team", "categories")}, **facts,
         "is_prioritised": bool(policy.get("services")), "least_rto_s": min((one["rto_s"] for one in services if one["rto_s"]), default=None),
-        "services": [{**one, "steps": recovery_steps.of_service(policy, one, typed)} for one in services],
-        "control_node": recovery_steps.of_control_node(policy, *kept, typed) if kept else None,
+        "services": [
+            {**one, "steps": recovery_steps.of_service(policy, one, typed), "datasets": [_shown(dataset) for dataset in one["datasets"]]} for one in services
+        ],
+        "control_node": _of_control_node(policy, kept, typed) if kept else None,
     }  # fmt: skip
+
+
+def _of_control_node(policy: Mapping, kept: tuple[str, Mapping], typed: recovery_steps.Typed) -> dict:
+    found = recovery_steps.of_control_node(policy, *kept, typed)
+    return {**found, "dataset": _shown(found["dataset"])}
+
+
+def _shown(dataset: Mapping) -> dict:
+    """Returns a data set without its settings: the arguments of its programs and hooks are nothing for a paper that lies about."""
+    return {key: value for key, value in dataset.items() if key != "settings"}
 
 
 def _services(policy: Mapping, datasets: Mapping[str, Sequence[Mapping]]) -> list[dict]:

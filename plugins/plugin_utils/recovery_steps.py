@@ -156,7 +156,9 @@ def _dataset(policy: Mapping, dataset: Mapping, typed: Typed) -> Iterator[dict]:
 def _target(dataset: Mapping) -> str:
     """Returns where restore.yml brings a data set of a server that was lost."""
     if dataset["kind"] in restore_place.ENGINES:
-        return f"{restore_place.DATABASE}{dataset['settings']['database']}"
+        named = f"{restore_place.DATABASE}{dataset['settings']['database']}"
+        # A name that restore.yml takes from nobody goes back by the policy's word.
+        return restore_place.ORIGINAL if restore_place.form_problem(named, dataset["kind"]) else named
     return restore_place.ORIGINAL if dataset["kind"] in restore_place.IN_PLACE else f"/srv/pemulihan/{dataset['name']}"
 
 
@@ -175,9 +177,10 @@ def by_hand(policy: Mapping, dataset: Mapping) -> list[str]:
                 f"runuser -u postgres -- pg_restore --create --exit-on-error --dbname=postgres < {inside}/*.dump"]  # fmt: skip
     if kind in ("mariadb", "mysql"):
         database = settings["database"]
+        # Binary mode: a dump of a server that was taken over gives the client no commands (system, source), here as root.
         encoding = charset_clause(((dataset["newest"] or {}).get("database") or {}).get("encoding"))
         return [*lines, f"mv {inside}/grants.sql {BY_HAND}/", shlex.join([kind, f"--execute=CREATE DATABASE `{database}` {encoding}".rstrip()]),
-                f"{kind} {_quoted(database)} < {inside}/*.sql", f"{kind} < {BY_HAND}/grants.sql"]  # fmt: skip
+                f"{kind} --binary-mode {_quoted(database)} < {inside}/*.sql", f"{kind} --binary-mode < {BY_HAND}/grants.sql"]  # fmt: skip
     if kind == "ldap":
         directory, suffix = settings["config_dir"], settings["suffix"]
         return [*lines, "systemctl stop slapd", f"mv {_quoted(directory)} {_quoted(directory)}.lama", "mv /var/lib/ldap /var/lib/ldap.lama",
@@ -189,7 +192,7 @@ def by_hand(policy: Mapping, dataset: Mapping) -> list[str]:
 
 def _pair(name: str, value: str) -> str:
     # Ansible reads key=value pairs, so a value with blanks needs quotes of its own.
-    return f"{name}={value}" if " " not in value and "…" not in value else f"\"{name}='{value}'\""
+    return shlex.quote(f"{name}={value}") if " " not in value and "…" not in value else f"\"{name}='{value}'\""
 
 
 def _quoted(path: str) -> str:

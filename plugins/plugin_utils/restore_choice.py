@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
@@ -47,7 +47,7 @@ def is_askable(asked: str) -> bool:
 def due(policy: Mapping, servers: Iterable[str], period: str, tests: Iterable[Mapping], pins: Mapping) -> list[tuple[str, str]]:
     """Returns the data sets (server, name) that a run of restore tests makes: what is due, or all of them where nothing is.
 
-    Due is what owes a test in this period and has no success in it, what was never proved, and what has a failure that nothing cleared.
+    Due is what has no success since its newest turn, also one that was missed, what was never proved, and what has a failure that nothing cleared.
     tests: the records of restore tests, oldest first. pins: (server, repository) -> the id of the repository that belongs to it today.
     """
     made: dict[tuple[str, str], list[Mapping]] = {}
@@ -60,9 +60,16 @@ def due(policy: Mapping, servers: Iterable[str], period: str, tests: Iterable[Ma
 
 def _is_due(policy: Mapping, server: str, dataset: str, period: str, tests: Iterable[Mapping], pinned: str | None) -> bool:
     proofs = evidence(tests, pinned)
-    proved_in = {one["period"] for one in proofs if one["outcome"] == "success"}
-    is_owed = ("restore_test", dataset, "primary") in obligations.owed(policy, server, "restore_test", period)
-    return not proved_in or open_failure(proofs) is not None or (is_owed and period not in proved_in)
+    proved_in = [one["period"] or "" for one in proofs if one["outcome"] == "success"]  # a drill has no period
+    turn = next((one for one in _back_from(period) if ("restore_test", dataset, "primary") in obligations.owed(policy, server, "restore_test", one)), "")
+    return not proved_in or open_failure(proofs) is not None or max(proved_in) < turn
+
+
+def _back_from(period: str) -> Iterator[str]:
+    """Yields a month, such as "2026-11", and the eleven before it: no data set has its turn less often than once a year."""
+    year, month = map(int, period.split("-"))
+    for number in range(12 * year + month - 1, 12 * year + month - 13, -1):
+        yield f"{number // 12:04}-{number % 12 + 1:02}"
 
 
 def evidence(tests: Iterable[Mapping], pinned: str | None) -> list[Mapping]:

@@ -24,6 +24,8 @@ TOLD = ("target", "requester", "approver", "reason")
 _NAME_MOST, _REASON_MOST = 200, 1000
 _SHOWN = 10
 _HEX = re.compile(r"[0-9a-f]{8,64}")
+# Letters and marks that nobody sees: the joiner of graphemes, fillers, and selectors of variants.
+_UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?")
 
 # Asks for a value that is missing: gets the code of the question and its parameters. Returns "" where nobody can be asked.
@@ -85,7 +87,7 @@ def _chosen_name(what: str, given: str, known: Sequence[str], ask: Ask, params: 
 
 def _line(name: str, text: str, most: int) -> str:
     # Characters that nobody sees would make one name look like two.
-    line = "".join(char for char in " ".join(text.split()) if unicodedata.category(char)[0] != "C")
+    line = "".join(char for char in " ".join(_UNSEEN.sub("", text).split()) if unicodedata.category(char)[0] != "C")
     if not _letters(line):
         raise RefusedError(f"restore_{name}_unnamed")
     if len(line) > most:

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.sicekat.backup.plugins.module_utils import restic as engine
+from ansible_collections.sicekat.backup.plugins.module_utils import restic_process as engine
 from ansible_collections.sicekat.backup.plugins.module_utils.restic import Restic
 from ansible_collections.sicekat.backup.plugins.module_utils.restic_errors import ResticError
 from ansible_collections.sicekat.backup.plugins.modules import repository_keys, repository_listing

@@ -128,6 +128,22 @@ def test_a_run_makes_what_is_due_and_all_where_nothing_is(any_site):
     assert {one["dataset"] for one in owed(any_site) if one["kind"] == "restore_test"} == {this_month, other_month}
 
 
+def test_a_host_whose_success_lacks_a_proof_has_proved_nothing(any_site):
+    backed_up(any_site, 1)
+    honest = any_site.variables["ansible_python_interpreter"]
+    liar = any_site.root / "python"
+    liar.write_text(f"""#!/bin/sh\n{honest} "$@" | sed 's/"canary": "found"/"canary": "none"/'\n""", encoding="ascii")
+    liar.chmod(0o755)
+    any_site.variables["ansible_python_interpreter"] = str(liar)
+    assert any_site.play("restore_test").code != 0
+    found = any_site.last(kind="restore_test")
+    assert (found["outcome"], found["cause"], any_site.codes(found)) == ("failed", "no_evidence", ["restore_unproved"])
+    assert "status_restore_test" in reasons(any_site)
+    any_site.variables["ansible_python_interpreter"] = honest
+    assert proved(any_site)["restore"]["told_at"]
+    assert "status_restore_test" not in reasons(any_site)
+
+
 def owed(site) -> list[dict]:
     return json.loads((site.root / "state/reports/index.json").read_text(encoding="utf-8"))["owed"]
 

@@ -57,6 +57,15 @@ def desk(tmp_path: Path) -> Desk:
     return Desk(Bench(tmp_path, Path(__file__).resolve().parents[2] / ".cache/restic/restic-bookworm"))
 
 
+def test_a_restore_removes_what_a_crashed_one_left(desk):
+    left = [Path(desk.bench.workspace.path(*place)) for place in (("scratch", "restore-lama"), ("instances", "i-lama"))]
+    for directory in left:
+        full(directory)
+    closed = desk.restore(desk.bench.root / "pulih")
+    assert closed["outcome"] == "success" and codes(closed) == ["scratch_removed"]
+    assert not any(directory.exists() for directory in left)
+
+
 @pytest.fixture
 def mounted(tmp_path: Path) -> Iterator[Path]:
     """A small file system of its own, mounted."""

@@ -9,13 +9,14 @@ import os
 import subprocess
 import sys
 import time
+import types
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.sicekat.backup.plugins.module_utils import backup_operation, restore_operation, storage, workspace
+from ansible_collections.sicekat.backup.plugins.module_utils import backup_operation, restore_operation, storage, taking, workspace
 from ansible_collections.sicekat.backup.plugins.module_utils.programs import Program, ProgramError
 from ansible_collections.sicekat.backup.plugins.module_utils.restic import Restic
 from ansible_collections.sicekat.backup.plugins.module_utils.sources import kinds
@@ -52,7 +53,6 @@ class Told(Source):
         self.seen += len(piece)
 
     def _finish(self, count: int, stderr: str) -> None:
-        self.warnings += [stderr] if stderr else []
         if count < self.dataset.get("minimum", 0):
             raise SourceError("source_invalid", "program_failed", program="told", exit_code=0, detail="too short")
 
@@ -100,7 +100,8 @@ def codes(closed: dict) -> list[str]:
 def test_every_byte_of_all_programs_is_stored_once_and_proved(bench: Bench, tmp_path: Path) -> None:
     closed = bench.back_up({"satu.sql": "yes satu | head -c 3000000", "dua.bin": "head -c 100000 /dev/urandom; echo hati-hati >&2"})
     assert (closed["outcome"], closed["cause"], closed["files"]["total"]) == ("success", None, 1)
-    assert closed["warnings"] == ["hati-hati"]
+    assert closed["warnings"] == ["sh: hati-hati"]
+    assert closed["verification"]["log_check"]["checks"][5] == {"check": "source_warnings", "result": "warning"}
     bundle = bench.manifests["r:1"]["bundle"]
     assert [(one["name"], one["bytes"]) for one in bundle["members"]] == [("satu.sql", 3000000), ("dua.bin", 100000)]
     assert closed["data_size_bytes"] == bundle["bytes"] > 3100000
@@ -122,6 +123,8 @@ def test_every_byte_of_all_programs_is_stored_once_and_proved(bench: Bench, tmp_
         ({"a": "echo baik", "b": "exit 1"}, {}, "program_failed"),
         ({"a": "echo pendek"}, {"minimum": 100}, "program_failed"),
         ({"a": "echo mulai; sleep 60"}, {"limit_s": 2}, "program_timeout"),
+        ({"a": "setsid sleep 60 & echo induk berakhir, anak memegang keluaran"}, {"limit_s": 2}, "program_timeout"),
+        ({"canary.json": "echo nama milik kita"}, {}, "internal"),
     ],
 )
 def test_a_program_that_fails_leaves_no_snapshot(bench: Bench, parts: dict, more: dict, code: str) -> None:
@@ -163,10 +166,31 @@ def test_a_full_spool_is_told_before_and_while_it_is_written(root: None, tmp_pat
         assert (told["outcome"], told["cause"]) == ("failed", "no_space")
         found = bench.back_up({"a": "head -c 9000000 /dev/urandom"})
         assert (found["outcome"], found["cause"]) == ("failed", "no_space")
+        # the last of the room is left to others
+        narrow = bench.back_up({"a": "head -c 4100000 /dev/urandom"})
+        assert (narrow["outcome"], narrow["cause"]) == ("failed", "no_space")
+        assert bench.back_up({"a": "head -c 3000000 /dev/urandom"})["outcome"] == "success"
+        bench.restic.forget([one["id"] for one in bench.restic.snapshots()])
         assert bench.left() == []
         assert bench.restic.snapshots() == []
     finally:
         subprocess.run(["umount", spool], check=True, timeout=10)
+
+
+def test_what_a_killed_run_left_takes_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(kinds.SOURCES, "told", Told)
+    bench = Bench(tmp_path, Path(__file__).resolve().parents[2] / ".cache/restic/restic-bookworm")
+    left = Path(bench.workspace.path("spool"), "data.zip")
+    left.write_bytes(b"sisa")
+    monkeypatch.setattr(taking.shutil, "disk_usage", lambda _path: types.SimpleNamespace(free=0 if left.exists() else 10**9))
+    assert bench.back_up({"a": "echo isi"}, estimate=100)["outcome"] == "success"
+
+
+def test_a_program_that_left_its_streams_to_others_keeps_its_limit() -> None:
+    began = time.monotonic()
+    with pytest.raises(ProgramError) as late:
+        Program(["sh", "-c", "setsid sleep 60 & sleep 50"]).run(1)
+    assert late.value.reason == "timeout" and time.monotonic() - began < 20
 
 
 def test_time_is_extrapolated_to_the_whole_data_set(bench: Bench) -> None:

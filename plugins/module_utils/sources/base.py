@@ -9,6 +9,8 @@ Note that this module util is private to the collection.
 from __future__ import annotations
 
 from ansible_collections.sicekat.backup.plugins.module_utils import record
+from ansible_collections.sicekat.backup.plugins.module_utils.programs import ProgramError
+from ansible_collections.sicekat.backup.plugins.module_utils.workspace import os_failure
 
 DUMP_LIMIT_S = 12 * 3600
 
@@ -85,6 +87,10 @@ class Source:
             self.examine()
         except SourceError as error:
             return error.message
+        except ProgramError as error:
+            return failure_of(error).message
+        except OSError as error:
+            return os_failure(error, self.workspace.root)[1]
         return None
 
     def paths(self):

@@ -21,9 +21,9 @@ from urllib.parse import quote
 from ansible_collections.sicekat.backup.plugins.module_utils import assertions, ldif
 from ansible_collections.sicekat.backup.plugins.module_utils.programs import PATH, Program, ProgramError, wait_until
 from ansible_collections.sicekat.backup.plugins.module_utils.sources.base import Finding, Part, Source, SourceError
+from ansible_collections.sicekat.backup.plugins.module_utils.workspace import INSTANCE_USER
 
 CONFIG, DATA = "config.ldif", "data.ldif"
-_USER = "openldap"
 _MODULES = "/usr/lib/ldap"
 _LOOK_S, _START_S, _LOAD_S, _COUNT_S = 60, 60, 6 * 3600, 1800
 _ALL = "(objectClass=*)"
@@ -93,7 +93,7 @@ class LdapSource(Source):
             return Finding("damaged", str(error))
 
     def _prove(self, copy):
-        with copy.workspace.instance(_USER) as directory:
+        with copy.workspace.instance(INSTANCE_USER) as directory:
             server = _Server(directory, self.dataset["suffix"])
             with copy.clock.phase("load"):
                 server.load(copy.bundle)
@@ -165,7 +165,7 @@ class _Server:
         return True
 
     def _as_owner(self, *argv):
-        return Program(argv, user=_USER, environment={"LDAPNOINIT": "1"})
+        return Program(argv, user=INSTANCE_USER, environment={"LDAPNOINIT": "1"})
 
 
 def _isolated(entry, directory, number):
@@ -183,7 +183,7 @@ def _isolated(entry, directory, number):
             bare = os.path.join(directory, "%d-%s" % (number, os.path.basename(bare)))
         isolated.append((name, index + bare))
     if any(name.lower() == "olcsuffix" for name, _value in entry):
-        owner = pwd.getpwnam(_USER)
+        owner = pwd.getpwnam(INSTANCE_USER)
         isolated.append(("olcRootDN", "gidNumber=%d+uidNumber=%d,cn=peercred,cn=external,cn=auth" % (owner.pw_gid, owner.pw_uid)))
     return isolated
 

@@ -15,7 +15,7 @@ import stat
 import threading
 import time
 
-from ansible_collections.sicekat.backup.plugins.module_utils import assertions, mariadb_client, mariadb_instance
+from ansible_collections.sicekat.backup.plugins.module_utils import assertions, mariadb_accounts, mariadb_client, mariadb_instance
 from ansible_collections.sicekat.backup.plugins.module_utils.mariadb_accounts import AccountsText
 from ansible_collections.sicekat.backup.plugins.module_utils.mariadb_client import FLAVOURS, Client, EngineError
 from ansible_collections.sicekat.backup.plugins.module_utils.mariadb_dump import DumpReader
@@ -65,6 +65,10 @@ class MariadbSource(Source):
             there = client.databases()
             if self._database not in there:
                 raise SourceError("source_missing", "database_missing", engine=self._flavour.label, database=self._database, found=", ".join(there[:20]) or "-")
+            lacking = mariadb_accounts.lacking(client, self._database)
+            if lacking:
+                detail = "no right to %s" % ", ".join(lacking)
+                raise SourceError("credential", "database_refused", engine=self._flavour.label, database=self._database, detail=detail)
             self._schema = Schema(client, self._database, self._lock_s or _WAIT_DEFAULT_S)
             # Looked for now, so that a program that is missing is said before anything else is done.
             client.program(self._flavour.dump, "--version").require(30)

@@ -20,6 +20,7 @@ from ansible_collections.sicekat.backup.plugins.module_utils.postgresql_client i
 from ansible_collections.sicekat.backup.plugins.module_utils.postgresql_dump import Dump, End, Head, unreadable
 from ansible_collections.sicekat.backup.plugins.module_utils.programs import ProgramError
 from ansible_collections.sicekat.backup.plugins.module_utils.sources.base import DUMP_LIMIT_S, Finding, Part, Source, SourceError
+from ansible_collections.sicekat.backup.plugins.module_utils.workspace import INSTANCE_USER
 
 _BEGIN = (
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL row_security = off; SET LOCAL statement_timeout = 0; "
@@ -53,7 +54,7 @@ class PostgresqlSource(Source):
         self._evidence, self._newest_ns = None, None
         tail, head = End(), Head()
         roles = self._client.program("pg_dumpall", self._database, "--globals-only", "--no-password")
-        yield Part(restore.GLOBALS, Dump(roles, self._database, None), tail.take, lambda count, stderr: self._roles_done(tail, stderr))
+        yield Part(restore.GLOBALS, Dump(roles, self._database, None), tail.take, lambda count, stderr: self._roles_done(tail))
         try:
             snapshot = self._begin()
         except ProgramError as error:
@@ -62,8 +63,8 @@ class PostgresqlSource(Source):
         arguments = ["--format=custom", "--compress=0", "--no-password", "--snapshot=" + snapshot]
         arguments += ["--lock-wait-timeout=%d" % (limit_s * 1000)] if limit_s else []
         dump = Dump(self._client.program("pg_dump", self._database, *arguments), self._database, limit_s)
-        name = re.sub(r"[^A-Za-z0-9_-]", "_", self._database) + restore.DUMP_SUFFIX
-        yield Part(name, dump, lambda piece: self._watch(head, piece), lambda count, stderr: self._dump_done(head, stderr))
+        name = re.sub(r"^-|[^A-Za-z0-9_-]", "_", self._database) + restore.DUMP_SUFFIX
+        yield Part(name, dump, lambda piece: self._watch(head, piece), lambda count, stderr: self._dump_done(head))
         self.clean()
 
     def size_estimate(self):
@@ -85,8 +86,8 @@ class PostgresqlSource(Source):
         programs = able(archive.least_major(), postgresql_instance.PROGRAMS)
         with contextlib.ExitStack() as stack:
             with copy.clock.phase("load"):
-                directory = stack.enter_context(copy.workspace.instance(postgresql_instance.OS_USER))
-                unpacked = restore.Unpacked(copy.bundle, directory, postgresql_instance.OS_USER, copy.evidence["bytes"])
+                directory = stack.enter_context(copy.workspace.instance(INSTANCE_USER))
+                unpacked = restore.Unpacked(copy.bundle, directory, INSTANCE_USER, copy.evidence["bytes"])
                 client = stack.enter_context(postgresql_instance.serve(directory, programs, copy.evidence["superuser"]))
                 try:
                     self._make_roles(client, unpacked, copy.evidence["superuser"])
@@ -166,13 +167,11 @@ class PostgresqlSource(Source):
                 raise self._lost(error) from None
         head.take(piece)
 
-    def _roles_done(self, tail, stderr):
-        self._keep(stderr)
+    def _roles_done(self, tail):
         if postgresql_globals.END not in tail.data:
             raise SourceError("source_invalid", "dump_cut", part=restore.GLOBALS, detail="without its end")
 
-    def _dump_done(self, head, stderr):
-        self._keep(stderr)
+    def _dump_done(self, head):
         try:
             archive = Archive(head.data)
         except ValueError as error:
@@ -183,10 +182,6 @@ class PostgresqlSource(Source):
             self._evidence = postgresql_contents.contents(self._session, DUMP_LIMIT_S)
         except ProgramError as error:
             raise self._lost(error) from None
-
-    def _keep(self, stderr):
-        if stderr:
-            self.warnings.append(stderr[:500])
 
     def _lost(self, error):
         lost = SourceError("source_unreadable", "database_session_lost", engine=ENGINE, database=self._database, detail=error.detail)

@@ -46,6 +46,7 @@ class SqliteSource(Source):
 
     def prepare(self):
         self.examine()
+        self.clean()  # what a killed run left takes the room of what is to come
         path = self.dataset["path"]
         os.makedirs(self._spool(), mode=0o700, exist_ok=True)
         needed = sum(os.path.getsize(part) for part in (path, path + "-wal") if os.path.exists(part))

@@ -37,6 +37,11 @@ def test_what_a_program_prints_is_the_member_of_that_name():
     assert b"\n99999\n100000\nselesai\n" in content
 
 
+def test_what_a_program_warns_of_is_not_lost_with_its_good_end():
+    source, stream, _content = streamed(shell("echo isi; echo separuh hilang >&2"))
+    assert stream.error is None and source.warnings == ["sh: separuh hilang"]
+
+
 @pytest.mark.parametrize(
     ("one", "cause", "code"),
     [

@@ -28,6 +28,11 @@ def test_hooks_run_in_their_order_and_are_told_what_they_run_for(tmp_path):
     assert (tmp_path / "urutan").read_text() == "satu\narsip after failed\n"
 
 
+def test_an_argument_that_no_process_can_have_is_a_failed_hook():
+    entries, problem = run("before", "echo a\0b")
+    assert [(one["exit_code"], one["output"]) for one in entries] == [(126, "embedded null byte")] and problem["code"] == "hook_before"
+
+
 def test_the_first_failed_hook_before_a_backup_is_the_last_one(tmp_path):
     entries, problem = run("before", "echo layanan tidak berhenti >&2; exit 3", f"touch {tmp_path}/kedua")
     assert [one["exit_code"] for one in entries] == [3]

@@ -72,7 +72,7 @@ def test_what_is_no_ldif_is_refused(text):
 @pytest.fixture
 def owner(monkeypatch):
     me = pwd.getpwuid(os.getuid())
-    monkeypatch.setattr(ldap, "_USER", me.pw_name)
+    monkeypatch.setattr(ldap, "INSTANCE_USER", me.pw_name)
     return me
 
 

@@ -178,6 +178,24 @@ def test_rights_are_given_to_patterns(pattern: str, matches: bool) -> None:
     assert mariadb_accounts._matches(pattern, "k_g") is matches
 
 
+@pytest.mark.parametrize(
+    ("grants", "lacking"),
+    [
+        (["GRANT ALL PRIVILEGES ON *.* TO `root`@`localhost` WITH GRANT OPTION", "GRANT PROXY ON ''@'%' TO 'root'@'localhost'"], []),
+        (["GRANT SELECT, PROCESS, LOCK TABLES, SHOW VIEW, EVENT ON *.* TO `c`@`localhost`"], ["TRIGGER"]),
+        (["GRANT SELECT ON *.* TO `c`@`localhost`", "GRANT SHOW VIEW, EVENT, TRIGGER ON `st_f`.* TO `c`@`localhost`"], []),
+        (["GRANT USAGE ON *.* TO `c`@`localhost`", "GRANT ALL PRIVILEGES ON `lain`.* TO `c`@`localhost`"], ["SELECT", "SHOW VIEW", "TRIGGER", "EVENT"]),
+        (["GRANT SHOW VIEW, TRIGGER, EVENT ON `staf`.* TO `c`@`localhost`", "GRANT SELECT ON `staf`.`a` TO `c`@`localhost`"], ["SELECT"]),
+    ],
+)  # fmt: skip
+def test_an_account_from_which_the_server_hides_a_part_of_the_database_is_found(grants: list[str], lacking: list[str]) -> None:
+    class Told:
+        def rows(self, _sql: str) -> list[list[str]]:
+            return [[line] for line in grants]
+
+    assert mariadb_accounts.lacking(Told(), "staf") == lacking
+
+
 def test_an_account_that_cannot_be_made_is_named_without_its_hash() -> None:
     class Refusing(Server):
         def rows(self, sql: str, *_more: object) -> list[list[str]]:

@@ -29,7 +29,7 @@ def ago(minutes: float) -> str:
     return record.to_text(record.utc_now() - datetime.timedelta(minutes=minutes))
 
 
-OPENED = {"record_id": "r:1", "server": "srv", "dataset": "d", "opened_at": ago(1)}
+OPENED = {"record_id": "r:1", "server": "srv", "dataset": "d", "dataset_kind": "files", "opened_at": ago(1)}
 
 
 def snapshot(letter: str, record_id: str = "r:1", *tags: str) -> dict:
@@ -103,6 +103,17 @@ def test_what_the_repository_server_measures_is_kept_and_bounds_the_claim(claime
     if outcome == "failed":
         assert closed["cause"] == "no_evidence" and closed["verification"]["log_check"]["result"] == "failed"
         assert closed["messages"] == [record.message("snapshot_smaller", snapshot="a" * 64, found=4, claimed=5)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "found", "outcome"), [("postgresql", 350, "failed"), ("command", 4001, "failed"), ("ldap", 4000, "success"), ("files", 9, "success")]
+)
+def test_a_bundle_has_the_very_bytes_that_the_repository_server_measures(kind, found, outcome):
+    said = {**claim(), "files": {"total": 1}, "data_size_bytes": 4000}
+    closed = confirming.confirmed({**OPENED, "dataset_kind": kind}, said, {**listing(snapshot("a")), "sizes": {"a" * 64: {"files": 1, "bytes": found}}})
+    assert closed["outcome"] == outcome
+    if outcome == "failed":
+        assert closed["messages"] == [record.message("snapshot_other_size", snapshot="a" * 64, found=found, claimed=4000)]
 
 
 def test_a_partial_backup_stays_partial_when_it_is_listed():

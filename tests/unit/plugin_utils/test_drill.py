@@ -99,3 +99,18 @@ def test_a_host_that_took_another_order_is_seen() -> None:
     records[1]["performed_on"] = "lain"
     assert drill.results(policy(), RUN, records)["order_kept"] is True
     assert drill.results(policy(), RUN, [{**one, "started_at": None} for one in records])["order_kept"] is None
+
+
+def test_a_service_of_which_a_server_took_no_part_did_not_come_back_whole() -> None:
+    found = drill.results(policy(), RUN, [made(1, "pegawai-1", "2026-11-22T08:10:00Z")])
+    staff = found["services"][0]
+    assert (staff["reached_s"], staff["rto_met"], staff["rpo_met"]) == (None, False, False)
+    assert drill.shortfalls(found) == ["Kepegawaian"]
+
+
+def test_the_clock_of_a_restore_host_that_is_behind_makes_nothing_faster() -> None:
+    records = [made(1, "pegawai-1", "2026-11-22T07:55:00Z"), made(2, "pegawai-2", "2026-11-22T07:56:00Z")]
+    for one, told_at in zip(records, ("2026-11-22T09:30:00Z", "2026-11-22T09:31:00Z"), strict=True):
+        one["restore"]["told_at"] = told_at
+    staff = drill.results(policy(), RUN, records)["services"][0]
+    assert (staff["reached_s"], staff["rto_met"]) == (91 * 60, False)

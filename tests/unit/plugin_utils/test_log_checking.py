@@ -205,3 +205,14 @@ def test_a_data_set_in_doubt_lets_the_index_need_attention():
     unknown = [samples.status("srv-a", "d", "unknown"), samples.status("srv-b", "d", "attention")]
     assert view.index_state(samples.green_index(status=unknown)) == "unknown"
     assert "Perlu perhatian" in page.index(samples.green_index(status=unknown))
+
+
+def test_what_the_programs_of_a_source_said_stays_and_a_person_has_to_look(tmp_path):
+    said = {"result": "warning", "checks": [{"check": "source_warnings", "result": "warning"}]}
+    log = LOG + "aneh\n"
+    given = closed(log, warnings=["pg_dump: hati-hati", "aneh"], verification={"log_check": said})
+    found = checked(tmp_path, Book(), given, {"run:0002": packing.pack_text(log)})
+    assert (found["outcome"], found["warnings"]) == ("success", ["aneh", "pg_dump: hati-hati"])
+    plain = checked(tmp_path, Book(), closed(warnings=["pg_dump: hati-hati"], verification={"log_check": said}))
+    assert plain["verification"]["log_check"]["result"] == "warning" and plain["warnings"] == ["pg_dump: hati-hati"]
+    assert {"check": "source_warnings", "found": "-", "expected": "-"} in log_checking.doubts({**OPENED, **plain})

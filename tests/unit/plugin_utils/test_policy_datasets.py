@@ -84,6 +84,7 @@ def test_questions_and_hooks_are_resolved() -> None:
         ({**COMMAND, "command": "pengekspor --semua"}, "command", "a list"),
         ({**COMMAND, "command": ["pengekspor"]}, "command", "a program by its full path"),
         ({**COMMAND, "file_name": "../ekspor"}, "file_name", "a file name"),
+        ({**COMMAND, "file_name": "canary.json"}, "file_name", "a file name"),
         ({**DATABASE, "assertions": {"a": 1}}, "assertions", "a list of questions"),
         ({**DATABASE, "assertions": [{"name": "a", "query": "b"}]}, "assertions[0]", "equals, or min, max or both"),
         ({**DATABASE, "assertions": [{**QUESTION, "equals": 3}]}, "assertions[0]", "equals, or min, max or both"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import io
 import re
+import shlex
 from typing import Any
 
 import pypdf
@@ -151,6 +152,8 @@ def test_by_hand_each_place_has_a_command_with_its_own_snapshot() -> None:
         ({"kind": "files", "paths": ["/srv/a b"]}, "cp -a '/pulih/srv/a b' /srv/"),
         ({"kind": "sqlite", "path": "/srv/a.db"}, "cp -a /pulih/var/lib/si-cekat-server/spool/x/a.db /srv/a.db"),
         ({"kind": "postgresql", "database": "x"}, "runuser -u postgres -- pg_restore --create --exit-on-error --dbname=postgres < /pulih/isi/*.dump"),
+        ({"kind": "mariadb", "database": "x"}, "mariadb --binary-mode x < /pulih/isi/*.sql"),
+        ({"kind": "mysql", "database": "x"}, "mysql --binary-mode < /pulih/grants.sql"),
         ({"kind": "mariadb", "database": "x"}, "mariadb '--execute=CREATE DATABASE `x` CHARACTER SET utf8mb4 COLLATE utf8mb4_bin'"),
         (
             {"kind": "ldap", "suffix": "dc=x", "config_dir": "/etc/ldap/slapd.d"},
@@ -230,3 +233,22 @@ def test_the_plan_is_whole_in_both_languages_and_holds_no_secret(language: str, 
         assert words in text
     for secret in SECRETS.values():
         assert not any(secret.encode() in content for content in (made["html"], made["json"])) and secret not in text
+
+
+@pytest.mark.parametrize(
+    ("database", "target"),
+    [("gaji$2026", "'restore_target=database:gaji$2026'"), ("data lama", "restore_target=original"), ("gaji", "restore_target=database:gaji")],
+)
+def test_what_is_typed_reaches_restore_yml_as_it_is(monkeypatch: pytest.MonkeyPatch, database: str, target: str) -> None:
+    monkeypatch.setitem(DATASETS, "absen", [{**DATASETS["absen"][0], "database": database}])
+    (command,) = steps(plan(), "Absensi")["plan_restore"]["commands"]
+    words = shlex.split(command.replace("\\\n", " "))
+    assert f" {target} " in command and target.strip("'") in words
+
+
+def test_the_arguments_of_programs_and_hooks_stay_out_of_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    hooks = {"before": [["/usr/local/bin/henti", "--token=RAHASIA-HOOK"]]}
+    for server in ("absen", "kendali"):
+        monkeypatch.setitem(DATASETS, server, [{**DATASETS[server][0], "hooks": hooks}])
+    made = document.contents(plan())
+    assert not any(b"RAHASIA-HOOK" in content for content in made.values())

@@ -76,11 +76,19 @@ def in_turn(period: str, is_turn: bool) -> str:
 def test_due_is_what_owes_a_test_and_has_none_what_was_never_proved_and_what_failed():
     owing, resting, third = in_turn("2026-11", True), in_turn("2026-11", False), "baru"
     both = policy(12, owing, resting)
-    proved = [made(period="2026-01", dataset=name) for name in (owing, resting)]
+    proved = [made(period="2026-10", dataset=name) for name in (owing, resting)]
     assert due(both, *proved) == [owing]
     assert due(both, *proved, made("failed", period="2026-02", dataset=resting)) == [owing, resting]
     assert due(policy(12, owing, resting, third), *proved, made(dataset=owing)) == [third]
     assert due(policy(12, owing, third), made(dataset=owing), made(dataset=third, repository_id=OTHER)) == [third]
+
+
+def test_a_turn_that_was_missed_is_due_until_it_is_made_up_for():
+    late, other = in_turn("2026-09", True), in_turn("2026-11", True)
+    both, earlier = policy(12, late, other), made(period="2026-08", dataset=late)
+    assert due(both, earlier, made(dataset=other)) == [late]
+    assert due(both, earlier, made(period=None, dataset=late), made(dataset=other)) == [late]  # a drill has no period
+    assert due(both, earlier, made(period="2026-10", dataset=late)) == [other]
 
 
 def test_where_nothing_is_due_everything_is_tested():

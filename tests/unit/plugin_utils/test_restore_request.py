@@ -74,6 +74,7 @@ def test_what_is_missing_is_asked_for_and_nothing_else():
     ("requester", "approver"),
     [
         ("Budi Santoso", "Budi Santoso"), ("Budi Santoso", "  budi   SANTOSO "), ("Budi Santoso", "BudiSantoso"), ("Budi", "\uff22\uff55\uff44\uff49"),
+        ("Budi", "Budi\ufe0f"), ("Budi", "Bu\u034fdi"), ("Budi", "\u3164Budi"), ("Budi", "Budi\U000e0101"),
         ("Budi", "Bu\u200bdi"), ("Budi", "Budi\x00"), ("Budi", "\ue000Budi"), ("Budi", "\u202eBudi"),
         ("Budi", "Bu\u00addi"), ("fi Budi", "\ufb01 Budi"), ("Rene\u0301", "Ren\u00e9"), ("Budi, S.Kom.", "Budi S Kom"),
     ],

@@ -21,6 +21,7 @@ def drilling(backed_up: Fleet) -> Fleet:
     # the order of priorities is not that of the names
     backed_up.edit("basisdata13", backup_service="Kepegawaian", backup_restore_host="latihan")
     backed_up.edit("basisdata12", backup_service="Aset", backup_restore_host="latihan")
+    backed_up.prepared("latihan")
     return backed_up
 
 

@@ -17,6 +17,7 @@ WORKSPACE = "/var/lib/si-cekat-server"
 @pytest.fixture
 def testing(backed_up: Fleet) -> Fleet:
     backed_up.edit("basisdata13", backup_restore_host=HOST, backup_restore_test_pick="newest")
+    backed_up.prepared(HOST)
     # the first test there makes the workspace
     backed_up.bed.run(HOST, f"mkdir -p {WORKSPACE}/scratch {WORKSPACE}/instances")
     return backed_up

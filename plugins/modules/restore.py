@@ -14,6 +14,7 @@ description:
     M(sicekat.backup.restore_test) does. Of a database, a directory gets the files of its bundle.
   - Nothing is ever overwritten or removed. What is at the target is replaced only with O(overwrite), only after the copy was restored and
     proved beside it, and is kept under another name. A failure, also a crash, leaves what was there or puts it back.
+  - MariaDB and MySQL cannot rename a database, so its old tables leave first, and a crash in the middle leaves them under the kept name.
 options:
   target:
     description: Absolute path of a directory, V(original), or V(database:NAME).

@@ -401,7 +401,7 @@ class Restic:
             if means.authorities:
                 options += ["--cacert", handed.file("authorities", means.authorities)]
             if means.keys:
-                variables["AWS_SHAREDCREDENTIALS_FILE"] = handed.file("keys", CREDENTIALS % means.keys)
+                variables["AWS_SHARED_CREDENTIALS_FILE"] = handed.file("keys", CREDENTIALS % means.keys)
             words = [self.binary] + [handed.path(word) for word in options + list(arguments)]
             process = subprocess.Popen(
                 as_user(user) + bounded(user) + words, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

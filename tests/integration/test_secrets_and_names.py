@@ -109,6 +109,6 @@ def _index(row: dict) -> dict:
     return {
         "schema": "sicekat.index/1", "generated_at": "2026-11-22T00:00:00Z", "language": "id", "timezone": "Asia/Jakarta", "agency": {},
         "policy_digest": "0" * 64, "status": [], "owed": [], "repositories": [], "findings": [], "storage": [],
-        "checklists": [], "records": [{**row, "dataset": "=CMD()"}],
+        "objectives": {"rpo_days": [], "rto_days": [], "categories": {}, "datasets": []}, "checklists": [], "records": [{**row, "dataset": "=CMD()"}],
         "ledger": {"seq": 1, "hash": "0" * 64, "problems": []},
     }  # fmt: skip

@@ -27,7 +27,7 @@ def drilling(backed_up: Fleet) -> Fleet:
 
 def report(fleet: Fleet) -> dict:
     number = fleet.runs()[-1]["form_number"]
-    assert "/SP/" in number
+    assert number.startswith("SP/")
     stem = number.replace("/", "-")
     paths = {path.suffix: path for path in Path(fleet.state, "checklists").rglob(f"{stem}.*")}
     assert {".json", ".html", ".pdf"} <= set(paths)

@@ -39,7 +39,9 @@ def test_a_backup_is_judged_by_the_rule_set_and_its_log_is_kept(site):
     check = one["verification"]["log_check"]
     assert (check["ruleset"], check["result"]) == ("1", "passed")
     assert {name: found["result"] for name, found in checks(one).items()} == {
-        **dict.fromkeys(("log", "exit_code", "streams", "summary", "source_errors", "source_warnings", "not_empty", "canary", "listed_in_repository"), "passed"),
+        **dict.fromkeys(
+            ("log", "exit_code", "streams", "summary", "source_errors", "source_warnings", "not_empty", "canary", "listed_in_repository"), "passed"
+        ),
         **dict.fromkeys(("files", "bytes", "newest_data", "duration"), "none"),
     }
     (log,) = site.root.glob("state/logs/*.log")

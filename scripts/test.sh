@@ -33,8 +33,8 @@ stage "lint" 120 scripts/lint.sh quick
 stage "unit tests" 300 pytest -q tests/unit
 stage "ansible-lint" 300 scripts/lint.sh ansible
 stage "restic binaries" 300 scripts/restic-binaries.sh "$CACHE/restic"
-stage "integration tests" 1500 pytest -q --numprocesses 2 --dist worksteal tests/integration
-stage "real hosts" 1800 scripts/hosts.sh
+stage "integration tests" 1800 pytest -q --numprocesses 2 --dist worksteal tests/integration
+stage "real hosts" 2700 scripts/hosts.sh
 stage "ansible-test sanity" 1200 scripts/sanity.sh
 
 printf '\n=== Stages\n'

@@ -34,6 +34,7 @@ def report(fleet: Fleet) -> dict:
     return json.loads(paths[".json"].read_text(encoding="utf-8"))
 
 
+@pytest.mark.timeout(900)
 def test_every_service_comes_back_in_its_order_and_is_measured(drilling: Fleet):
     before = {host: drilling.bed.run(host, "systemctl show -p ActiveEnterTimestamp postgresql mariadb slapd").stdout for host in ("basisdata12", "latihan")}
     played = drilling.play("drill", limit_s=600)
@@ -55,6 +56,7 @@ def test_every_service_comes_back_in_its_order_and_is_measured(drilling: Fleet):
     assert drilling.bed.run("latihan", "ls /var/lib/si-cekat-server/scratch /var/lib/si-cekat-server/instances | grep -v : | xargs").stdout.strip() == ""
 
 
+@pytest.mark.timeout(900)
 def test_a_drill_of_one_service_says_what_it_left_out_and_what_fell_short(drilling: Fleet):
     drilling.edit(backup_categories={"penting": {"rto": 1, "rpo": "24h", "retention": {"last": 100}}})
     played = drilling.play("drill", "-e", "drill_services=Aset", limit_s=600)

@@ -134,8 +134,8 @@ class Swap:
                 for directory in sorted({os.path.dirname(path) for one, other, _undo in self._moves for path in (one, other)}):
                     _sync(directory)
             except BaseException:
-                for one, other in reversed(done):
-                    _rename(other, one)
+                for old, new in reversed(done):
+                    _rename(new, old)
                 for directory in reversed(made):
                     os.rmdir(directory)
                 os.unlink(self._note)
@@ -202,11 +202,11 @@ def _is(path, move):
         return False
 
 
-def _rename(one, other):
+def _rename(path, target):
     """Renames without replacing anything that appeared at the new name meanwhile."""
-    if os.path.lexists(other):
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), other)
-    os.rename(one, other)
+    if os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
+    os.rename(path, target)
 
 
 def _sync(directory):

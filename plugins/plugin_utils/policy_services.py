@@ -31,7 +31,7 @@ def services(place: Place, value: object) -> dict[str, dict]:
         policy_values.required_text(place, "backup_services", name)
         given = policy_values.mapping(place, key, settings, ("priority", *_TEXTS)) or {}
         priority = policy_values.whole(place, f"{key}.priority", given.get("priority"), "policy_priority", 1)
-        other = next((one for one, entry in found.items() if entry["priority"] == priority is not None), None)
+        other = next((one for one, entry in found.items() if priority is not None and entry["priority"] == priority), None)
         if other is not None:
             place.wrong(f"{key}.priority", shown(priority), "policy_priority_unique", other=other)
         found[name] = {"priority": priority, **{text: policy_values.text(place, f"{key}.{text}", given.get(text)) for text in _TEXTS}}

@@ -28,7 +28,7 @@ class Clock:
 def made(tmp_path):
     """Gives a function that backs a small database up and returns (source, function that proves the copy with other keys)."""
     path = tmp_path / "arsip.sqlite3"
-    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("CREATE TABLE surat (nomor TEXT, waktu TEXT)")
         connection.executemany("INSERT INTO surat VALUES (?, ?)", [("A-1", "2025-11-20T01:00:00Z"), ("A-2", "2025-11-22T08:26:40Z")])
     workspace = Workspace(str(tmp_path / "server"))

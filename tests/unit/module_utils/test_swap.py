@@ -138,8 +138,14 @@ def test_after_a_kill_in_the_middle_the_old_data_come_back_and_nothing_is_lost(p
 
 def test_a_kill_after_the_last_rename_leaves_the_new_data(place, monkeypatch):
     unlink = os.unlink
+
+    def killed(path):
+        if path.endswith(f"{STAMP}.json"):
+            os._exit(9)
+        unlink(path)
+
     with monkeypatch.context() as patched:
-        patched.setattr(os, "unlink", lambda path: os._exit(9) if path.endswith(f"{STAMP}.json") else unlink(path))
+        patched.setattr(os, "unlink", killed)
         assert in_child(place.swap().commit) == 9
     assert swap.put_back(place.workspace) == [] and place.found() == NEW
     assert os.listdir(place.root / "server" / "swaps") == []

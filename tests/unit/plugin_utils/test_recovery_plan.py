@@ -45,7 +45,8 @@ DATASETS = {
 OF_SERVER = {"absen": "Absensi", "arsip": "Arsip surat", "web": "Situs", "kendali": None}
 
 
-def policy(services: dict | None = SERVICES, without: str = "") -> dict:
+def policy(has_services: bool = True, without: str = "") -> dict:
+    services = SERVICES if has_services else None
     common = {
         "backup_categories": {"kritikal": {"rto": "4h", "rpo": "24h"}, "penting": {"rto": "1d", "rpo": "24h"}, "biasa": {}},
         "backup_master_secret": SECRETS["backup_master_secret"],
@@ -95,8 +96,8 @@ KNOWN = {
 }  # fmt: skip
 
 
-def plan(services: dict | None = SERVICES, without: str = "", **facts: Any) -> dict:
-    return recovery_plan.plan(policy(services, without), KNOWN, TYPED, NOW, {**FACTS, **facts})
+def plan(has_services: bool = True, without: str = "", **facts: Any) -> dict:
+    return recovery_plan.plan(policy(has_services, without), KNOWN, TYPED, NOW, {**FACTS, **facts})
 
 
 def service(made: dict, name: str) -> dict:
@@ -112,7 +113,7 @@ def test_services_stand_in_the_order_of_their_priority() -> None:
 
 
 def test_without_priorities_the_shortest_rto_comes_first_and_the_plan_says_so() -> None:
-    made = plan(services=None)
+    made = plan(has_services=False)
     assert [one["name"] for one in made["services"]] == ["Arsip surat", "Absensi", "Situs"]
     assert not made["is_prioritised"]
     assert "Prioritas belum ditetapkan" in page.recovery_plan(made)

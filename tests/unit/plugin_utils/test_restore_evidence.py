@@ -37,8 +37,8 @@ def told(**fields: object) -> dict:
     return {"outcome": "success", "cause": None, "messages": [], "error_count": 0, "started_at": "2026-11-22T08:00:00Z", "restore": restore}
 
 
-def held(closed: dict, kind: str = "restore_test", dataset: dict = DATASET) -> dict:
-    return restore_evidence.held(opened(kind), closed, BACKUP, dataset, NOW)
+def held(closed: dict, kind: str = "restore_test", dataset: dict | None = None) -> dict:
+    return restore_evidence.held(opened(kind), closed, BACKUP, dataset or DATASET, NOW)
 
 
 def test_what_our_module_tells_of_a_sound_database_is_taken_as_it_is():
